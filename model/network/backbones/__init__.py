@@ -1,0 +1,21 @@
+"""Backbones: one family a file, one line a family here."""
+
+from torch import nn
+
+from model.network.backbones.efficientnet_lite import EfficientNetLiteBackbone
+from model.network.backbones.resnet import ResNetBackbone
+from model.variants import Backbone, EfficientNetLite, ResNet
+
+BACKBONES: dict[type[Backbone], type[nn.Module]] = {
+    ResNet: ResNetBackbone,
+    EfficientNetLite: EfficientNetLiteBackbone,
+}
+
+
+def build_backbone(spec: Backbone) -> nn.Module:
+    """Build the backbone a variant names.
+
+    Returns: a module whose forward gives {feature name: tensor} and whose `channels` gives {feature name: width},
+        both in order from fine to coarse.
+    """
+    return BACKBONES[type(spec)](spec)

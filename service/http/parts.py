@@ -1,0 +1,32 @@
+"""Parts: what the routes work with, put together once by the app."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.http.admission import Admission
+from service.http.readiness import Readiness
+from service.metrics import Metrics
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that outlives a request."""
+
+    settings: Settings
+    metrics: Metrics
+    readiness: Readiness
+    admission: Admission
+    pool: ThreadPoolExecutor  # decodes, merges, encodes
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the app that serves a request."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+TheParts = Annotated[Parts, Depends(parts_of)]

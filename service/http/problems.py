@@ -1,0 +1,146 @@
+"""Problems: every error of the service as RFC 9457 problem+json, each of a type whose page exists."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from service.pipeline.encode import to_json
+from service.pipeline.images import ImageDamaged, ImageError, ImageTooLarge, ImageUnsupported, NotAnImage
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """One kind of error; `advice` is the text of its page."""
+
+    status: int
+    title: str
+    advice: str
+
+
+PROBLEM_TYPES = {
+    "not-an-image": ProblemType(
+        400,
+        "The body is no image",
+        "The body is empty or of no format that is taken. Formats are recognised by their content, never by name or "
+        "label: JPEG, PNG, WebP, GIF, BMP and TIFF.",
+    ),
+    "image-damaged": ProblemType(
+        400,
+        "The image is truncated or corrupt",
+        "The format was recognised, but the picture cannot be decoded to its end. Most often an upload broke off.",
+    ),
+    "body-incomplete": ProblemType(
+        400,
+        "The body is incomplete",
+        "A multipart body could not be parsed. Compare its boundary with its header.",
+    ),
+    "not-found": ProblemType(404, "There is no such page", "The start page lists the routes there are."),
+    "method-not-allowed": ProblemType(
+        405, "The method is not allowed here", "The header Allow lists the methods that are."
+    ),
+    "not-acceptable": ProblemType(
+        406,
+        "No form of answer fits",
+        "The header Accept, or the option format, asks for a form of answer that the service does not have.",
+    ),
+    "body-too-large": ProblemType(
+        413,
+        "The body is too large",
+        "The body has more bytes than the server takes (PANOPTIC_MAX_BODY_MB). Send a smaller or more strongly "
+        "compressed photograph; the network reads it at the size of its bucket anyway.",
+    ),
+    "image-too-large": ProblemType(
+        413,
+        "The image is too large",
+        "The image has more pixels than the server takes (PANOPTIC_MAX_MEGAPIXELS). This is read from the image's "
+        "header, before anything is decoded. Send it smaller.",
+    ),
+    "unsupported-media-type": ProblemType(
+        415,
+        "The content type is not taken",
+        "Send the photograph as the raw body with any image type, application/octet-stream or no type at all, or as "
+        "the part `image` of multipart/form-data.",
+    ),
+    "image-unsupported": ProblemType(
+        422,
+        "This kind of image is not supported",
+        "The file is sound, but has no plain RGB picture, as a TIFF of floating point heights has none.",
+    ),
+    "invalid-option": ProblemType(
+        422, "An option is wrong", "A query parameter is unknown or out of bounds; `errors` lists each."
+    ),
+    "invalid-form": ProblemType(
+        422, "The form is wrong", "A multipart form has exactly one part `image` with a photograph."
+    ),
+    "queue-full": ProblemType(
+        429,
+        "The queue is full",
+        "As many photographs as allowed wait for their answer (PANOPTIC_MAX_QUEUE). Come again after the seconds "
+        "that Retry-After tells, which are computed from what waits.",
+    ),
+    "internal-error": ProblemType(
+        500,
+        "The service failed",
+        "A fault of ours. The log has it under the request's id, which `instance` tells.",
+    ),
+    "not-ready": ProblemType(
+        503,
+        "The model is not ready",
+        "The server is starting and proves itself on the bundle's golden pictures first, or it is stopping.",
+    ),
+}
+"""All types by the last part of their URL."""
+
+_OF_IMAGE_ERRORS: dict[type[ImageError], str] = {
+    NotAnImage: "not-an-image",
+    ImageDamaged: "image-damaged",
+    ImageUnsupported: "image-unsupported",
+    ImageTooLarge: "image-too-large",
+}
+
+
+class Problem(Exception):
+    """An error to be answered; `detail` says what was found, what is allowed and what to do."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ):
+        """Make a problem of one of PROBLEM_TYPES; `fields` stand beside the standard ones."""
+        super().__init__(detail)
+        self.name = name
+        self.kind = PROBLEM_TYPES[name]
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.fields = fields
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(retry_after_s)
+            self.fields["retry_after_s"] = retry_after_s
+
+    def to_response(self, request_id: str) -> Response:
+        """Answer it."""
+        content = {
+            "type": f"/problems/{self.name}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "instance": request_id,
+            **self.fields,
+        }
+        return Response(to_json(content), self.kind.status, self.headers, MEDIA_TYPE)
+
+
+def problem_of_image(error: ImageError, max_megapixels: float) -> Problem:
+    """The problem that a photograph's error is."""
+    name = _OF_IMAGE_ERRORS[type(error)]
+    if isinstance(error, ImageTooLarge):
+        return Problem(name, str(error), limit=max_megapixels)
+    return Problem(name, str(error))

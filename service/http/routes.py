@@ -1,0 +1,133 @@
+"""Routes: a photograph in, its segments out; and what the service says of itself."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.http.answers import Asked, make_answer
+from service.http.bodies import read_image
+from service.http.context import CLIENT_GONE
+from service.http.negotiation import choose_format
+from service.http.options import Options
+from service.http.parts import Parts, TheParts
+from service.http.problems import problem_of_image
+from service.http.schemas import REQUEST_BODY, RESPONSES
+from service.metrics import CONTENT_TYPE
+from service.pipeline.batcher import BatcherClosed, QueueFull
+from service.pipeline.encode import to_json
+from service.pipeline.images import ImageError
+from service.pipeline.predictor import Predictor
+
+router = APIRouter()
+
+
+@router.post("/v1/panoptic", operation_id="segment", responses=RESPONSES, openapi_extra=REQUEST_BODY)
+async def post_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
+    """Segment a photograph: every pixel gets its class, and every thing its own id."""
+    return await _panoptic(request, options, parts)
+
+
+@router.put("/v1/panoptic", operation_id="segment_put", responses=RESPONSES, openapi_extra=REQUEST_BODY)
+async def put_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
+    """The same as POST, for `curl -T photo.jpg`."""
+    return await _panoptic(request, options, parts)
+
+
+@router.get("/v1/model")
+async def get_model(parts: TheParts) -> Response:
+    """What answers: the bundle's own words, its classes and their colours, its proof, and this server's limits."""
+    predictor = parts.readiness.require()
+    content: dict[str, Any] = predictor.manifest.model_dump(mode="json", exclude={"files", "goldens"})
+    backend, settings = predictor.backend, parts.settings
+    content["digest"] = predictor.bundle.digest
+    content["backend"] = {"name": backend.name, "device": backend.device, "precision": backend.precision}
+    content["limits"] = {
+        "max_body_mb": settings.max_body_mb,
+        "max_megapixels": settings.max_megapixels,
+        "max_queue": settings.max_queue,
+        "batch_sizes": list(predictor.batch_sizes),
+    }
+    return Response(to_json(content), media_type="application/json")
+
+
+@router.get("/livez")
+async def get_livez() -> dict[str, str]:
+    """Whether the process answers at all."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def get_readyz(parts: TheParts) -> dict[str, str]:
+    """Whether photographs are answered: 200 after the self-test, 503 before, and when the server stops."""
+    parts.readiness.require()
+    return {"status": "ready"}
+
+
+@router.get("/metrics")
+async def get_metrics(parts: TheParts) -> Response:
+    """Prometheus metrics."""
+    return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _panoptic(request: Request, options: Options, parts: Parts) -> Response:
+    format_ = choose_format(request.headers.get("accept"), options.format)
+    request.state.format = format_
+    with parts.admission.admit(request) as predictor:
+        asked = Asked(
+            format=format_,
+            merging=options.merging(predictor.manifest),
+            min_score=options.min_score,
+            request_id=request.state.request_id,
+            begun=request.state.begun,
+        )
+        try:
+            data = await read_image(request, parts.settings.max_body_mb)
+        except ClientDisconnect:
+            return _gone(request, parts)
+        work = asyncio.create_task(_walk(parts, predictor, data, asked))
+        return await _unless_gone(work, request) or _gone(request, parts)
+
+
+async def _walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked) -> Response:
+    """Decode, run, merge, encode; cancelling it drops what has not begun."""
+    loop = asyncio.get_running_loop()
+    try:
+        prepared = await loop.run_in_executor(
+            parts.pool, lambda: predictor.prepare(data, keep_photograph=asked.format == "overlay")
+        )
+        ran = await asyncio.wrap_future(predictor.submit(prepared))
+    except ImageError as error:
+        raise problem_of_image(error, parts.settings.max_megapixels) from error
+    except QueueFull:
+        raise parts.admission.queue_full(predictor) from None
+    except BatcherClosed:
+        parts.readiness.require()
+        raise
+    response, timings = await loop.run_in_executor(parts.pool, make_answer, predictor, prepared, ran, asked)
+    parts.metrics.observe_stages(timings)
+    return response
+
+
+async def _unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
+    """Wait for the work, or drop it as soon as the caller has left; then there is no response."""
+    watcher = asyncio.create_task(_wait_for_leave(request))
+    try:
+        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        work.cancel()
+        watcher.cancel()
+
+
+async def _wait_for_leave(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _gone(request: Request, parts: Parts) -> Response:
+    """A response for nobody."""
+    request.state.gone = True
+    parts.metrics.cancelled.inc()
+    return Response(status_code=CLIENT_GONE)

@@ -1,0 +1,81 @@
+"""Metrics: what the service counts, for Prometheus."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+__all__ = ["CONTENT_TYPE", "STATES", "Metrics"]
+
+STATES = ("starting", "ready", "failed", "stopping")
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_IMAGES = (1, 2, 4, 8, 16, 32)
+
+
+class Metrics:
+    """One registry and all that stands in it."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "panoptic_requests",
+            "Requests answered.",
+            ["route", "status", "format"],
+            registry=self.registry,
+        )
+        self.duration = Histogram(
+            "panoptic_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ["format"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.stages = Histogram(
+            "panoptic_stage_duration_seconds",
+            "Time that a photograph spends in a stage.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batches = Histogram(
+            "panoptic_batch_images", "Images in a batch.", buckets=_IMAGES, registry=self.registry
+        )
+        self.queue = Gauge("panoptic_queue_depth", "Images that wait for the engine.", registry=self.registry)
+        self.inflight = Gauge(
+            "panoptic_inflight_requests", "Photographs accepted and not yet answered.", registry=self.registry
+        )
+        self.rejected = Counter(
+            "panoptic_rejected", "Requests refused before any work.", ["reason"], registry=self.registry
+        )
+        self.cancelled = Counter(
+            "panoptic_cancelled", "Photographs whose caller left before the answer.", registry=self.registry
+        )
+        self.state = Gauge(
+            "panoptic_model_state", "1 for the state the model is in.", ["state"], registry=self.registry
+        )
+        self.backend = Gauge(
+            "panoptic_backend_info",
+            "What runs the model.",
+            ["backend", "precision", "device", "bundle"],
+            registry=self.registry,
+        )
+        self.set_state(STATES[0])
+
+    def set_state(self, state: str) -> None:
+        """Say which of STATES the model is in."""
+        for each in STATES:
+            self.state.labels(each).set(each == state)
+
+    def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
+        """Count the stages of one photograph."""
+        for stage, milliseconds in timings_ms.items():
+            self.stages.labels(stage).observe(milliseconds / 1000)
+
+    def watch(self, *, queue: Callable[[], float]) -> None:
+        """Read the queue's depth where it is asked for."""
+        self.queue.set_function(queue)
+
+    def text(self) -> bytes:
+        """All of it, in the Prometheus text format."""
+        return generate_latest(self.registry)

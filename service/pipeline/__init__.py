@@ -1,0 +1,1 @@
+"""What happens to a photograph between its bytes and its answer; nothing here knows HTTP."""

@@ -1,0 +1,57 @@
+"""Fitting a photograph into a bucket of the network's input, and the sizes that lead back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.bundle import Color, Size
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows and columns of one picture on its way."""
+
+    input: Size  # what the network eats, padding and all
+    fitted: Size  # the part of it that is picture, at the top left
+    output: Size  # the photograph
+
+
+def choose_bucket(photograph: Size, buckets: tuple[Size, ...]) -> Size:
+    """The bucket in which the photograph is largest; of equal ones the smallest, which pads least."""
+    return min(buckets, key=lambda bucket: (-_scale(photograph, bucket), bucket[0] * bucket[1]))
+
+
+def fitted_size(photograph: Size, bucket: Size) -> Size:
+    """Size of the photograph scaled to fit the bucket with its shape kept; no side is below 1."""
+    scale = _scale(photograph, bucket)
+    rows, columns = (
+        min(max(1, round(side * scale)), limit) for side, limit in zip(photograph, bucket, strict=True)
+    )
+    return rows, columns
+
+
+def resize(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Scale (H, W, 3) RGB by Pillow's bilinear filter, which antialiases: the filter the networks are trained with."""
+    if pixels.shape[:2] == size:
+        return pixels
+    rows, columns = size
+    image = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=None)
+    return np.asarray(image)
+
+
+def fit(pixels: NDArray[np.uint8], bucket: Size, pad_value: Color) -> tuple[NDArray[np.uint8], Sizes]:
+    """Bring a photograph, (H, W, 3) RGB, to the bucket's size: at the top left, padded at bottom and right."""
+    photograph = (pixels.shape[0], pixels.shape[1])
+    sizes = Sizes(input=bucket, fitted=fitted_size(photograph, bucket), output=photograph)
+    rows, columns = sizes.fitted
+    canvas = np.empty((*bucket, 3), np.uint8)
+    canvas[rows:] = pad_value
+    canvas[:rows, columns:] = pad_value
+    canvas[:rows, :columns] = resize(pixels, sizes.fitted)
+    return canvas, sizes
+
+
+def _scale(photograph: Size, bucket: Size) -> float:
+    return min(bucket[0] / photograph[0], bucket[1] / photograph[1])

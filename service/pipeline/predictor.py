@@ -1,0 +1,200 @@
+"""The predictor: the walk of a photograph from its bytes to its answer, and the engine it walks through.
+
+The server, the command and the evaluation all take the same steps: `prepare`, `submit`, `finish`.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec
+from service.backends import Backend, Heads
+from service.pipeline.batcher import Batcher
+from service.pipeline.encode import MAX_ID, rgb_to_ids
+from service.pipeline.fit import Sizes, choose_bucket, fit, resize
+from service.pipeline.images import read_photograph
+from service.pipeline.overlay import shown_size
+from service.pipeline.panoptic import Panoptic, merge_heads
+
+Timings = dict[str, float]
+"""Milliseconds of every stage, in order: decode, prepare, queue, infer, group, and what comes after."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photograph in its bucket."""
+
+    picture: NDArray[np.uint8]  # (rows, columns, 3) of the bucket
+    sizes: Sizes
+    orientation: int  # the EXIF orientation that was undone
+    shown: NDArray[np.uint8] | None  # the photograph as an overlay shows it, where one is wanted
+    timings_ms: Timings = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A photograph's heads, N = 1."""
+
+    heads: Heads
+    timings_ms: Timings = field(compare=False)  # queue and infer
+
+
+@dataclass(frozen=True)
+class _Job:
+    picture: NDArray[np.uint8]
+    submitted: float = field(default_factory=time.perf_counter)
+
+
+class Predictor:
+    """Owns the backend and the batcher before it."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        *,
+        max_batch: int,
+        max_queue: int,
+        max_pixels: int,
+        on_batch: Callable[[int, float], None] = lambda size, seconds: None,
+    ):
+        """Start the engine's thread.
+
+        Args:
+            max_batch: images that run together at most; allowed sizes above it are left out.
+            max_queue: images that may wait for the engine.
+            max_pixels: pixels of a photograph, at most.
+            on_batch: called after each batch with its size and its seconds.
+
+        Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
+        """
+        _check_ids(bundle)
+        cv2.setNumThreads(
+            1
+        )  # photographs run beside each other; OpenCV's own threads would fight over the cores
+        self.bundle = bundle
+        self.backend = backend
+        self.max_pixels = max_pixels
+        self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
+        self.on_batch = on_batch
+        self.batcher: Batcher[_Job, Ran] = Batcher(
+            self._run, key=lambda job: job.picture.shape, sizes=self.batch_sizes, max_queue=max_queue
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.bundle.manifest
+
+    def prepare(self, data: bytes, *, keep_photograph: bool = False) -> Prepared:
+        """Decode a photograph and fit it into its bucket.
+
+        Raises: ImageError: the bytes are no usable photograph.
+        """
+        begun = time.perf_counter()
+        photograph = read_photograph(data, max_pixels=self.max_pixels)
+        decoded = time.perf_counter()
+        rows, columns, _ = photograph.pixels.shape
+        spec = self.manifest.input
+        picture, sizes = fit(photograph.pixels, choose_bucket((rows, columns), spec.buckets), spec.pad_value)
+        shown = resize(photograph.pixels, shown_size((rows, columns))) if keep_photograph else None
+        timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
+        return Prepared(picture, sizes, photograph.orientation, shown, timings)
+
+    def submit(self, prepared: Prepared) -> "Future[Ran]":
+        """Queue a photograph for the engine.
+
+        Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
+        """
+        return self.batcher.submit(_Job(prepared.picture))
+
+    def finish(
+        self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
+    ) -> tuple[Panoptic, Timings]:
+        """Merge a photograph's heads; the timings are those of all stages so far."""
+        begun = time.perf_counter()
+        merging = merging or self.manifest.merging
+        panoptic = merge_heads(ran.heads, prepared.sizes, self.manifest, merging, min_score=min_score)
+        return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
+
+    def prove(self) -> None:
+        """Run every bucket in every batch size, and the goldens alone and as every row of a full batch.
+
+        It warms the engine up, and shows that it answers as the bundle promises.
+
+        Raises: BundleError: an answer differs.
+        """
+        for rows, columns in self.manifest.input.buckets:
+            for size in self.batch_sizes:
+                self.backend.run(np.zeros((size, rows, columns, 3), np.uint8))
+        prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
+        self.finish(prepared, self.submit(prepared).result())
+        for golden in self.manifest.goldens:
+            for size in sorted({1, self.batch_sizes[-1]}):
+                self._prove(golden, size)
+
+    def close(self) -> None:
+        """Finish what was submitted and free the device."""
+        self.batcher.close()
+        self.backend.close()
+
+    def _run(self, jobs: list[_Job]) -> list[Ran]:
+        begun = time.perf_counter()
+        heads = self.backend.run(np.stack([job.picture for job in jobs]))
+        ended = time.perf_counter()
+        self.on_batch(len(jobs), ended - begun)
+        infer = _ms(begun, ended)
+        return [
+            Ran(heads.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
+            for index, job in enumerate(jobs)
+        ]
+
+    def _prove(self, golden: Golden, size: int) -> None:
+        with Image.open(self.bundle.file(golden.image)) as image:
+            picture = np.asarray(image.convert("RGB"))
+        with Image.open(self.bundle.file(golden.panoptic)) as image:
+            expected = rgb_to_ids(np.asarray(image.convert("RGB")))
+        sizes = Sizes(golden.bucket, golden.bucket, golden.bucket)
+        heads = self.backend.run(np.repeat(picture[None], size, axis=0))
+        for index in range(size):
+            found = merge_heads(heads.row(index), sizes, self.manifest, self.manifest.merging).ids
+            share = float((found == expected).mean()) if found.shape == expected.shape else 0.0
+            if share < golden.equal_pixels:
+                raise BundleError(
+                    f"{self.bundle.path} fails its self-test: row {index + 1} of {size} of {golden.image} agrees in "
+                    f"{share:.2%} of its pixels, {golden.equal_pixels:.2%} must. {self.backend.name} on "
+                    f"{self.backend.device} computes it wrongly, or the bundle is unsound; export it again."
+                )
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_ids(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    if len(manifest.categories) * manifest.merging.label_divisor > MAX_ID:
+        raise BundleError(
+            f"{bundle.path} has {len(manifest.categories)} categories and label divisor "
+            f"{manifest.merging.label_divisor}: ids would pass {MAX_ID}, the largest a panoptic PNG holds. "
+            "Export it with a smaller divisor."
+        )
+
+
+def _gray_jpeg(rows: int, columns: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (columns, rows), (128, 128, 128)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def _ms(begun: float, ended: float | None = None) -> float:
+    return ((time.perf_counter() if ended is None else ended) - begun) * 1000

@@ -1,0 +1,148 @@
+"""The walk: painted scenes come back as they were painted, and the self-test tells a sound model from a broken one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.bundle import Bundle, BundleError
+from service.backends import Backend, Heads, Pictures, open_backend
+from service.pipeline.panoptic import Panoptic
+from service.pipeline.predictor import Predictor
+from tests.service.conftest import Encode
+from tests.service.toy import BUCKETS, BUILDING, CAR, PERSON, ROAD, SKY, Thing, golden_scene, paint, write_toy
+
+
+class Crooked:
+    """A backend whose last row of a full batch comes out wrong."""
+
+    name, device, precision = "crooked", "cpu", "fp32"
+
+    def __init__(self, backend: Backend):
+        self._backend = backend
+
+    def run(self, batch: Pictures) -> Heads:
+        heads = self._backend.run(batch)
+        if len(batch) > 1:
+            heads.semantic[-1] = heads.semantic[-1, ::-1]
+        return heads
+
+    def close(self) -> None:
+        self._backend.close()
+
+
+def open_toy(bundle: Bundle, backend: Backend | None = None) -> Predictor:
+    backend = backend or open_backend(bundle, threads=1)
+    return Predictor(bundle, backend, max_batch=4, max_queue=8, max_pixels=1_000_000)
+
+
+def walk(predictor: Predictor, data: bytes) -> Panoptic:
+    prepared = predictor.prepare(data)
+    return predictor.finish(prepared, predictor.submit(prepared).result(timeout=30))[0]
+
+
+@pytest.fixture
+def golden_toy(predictor: Predictor, encode: Encode, tmp_path: Path) -> Bundle:
+    return write_toy(tmp_path / "golden", golden=walk(predictor, encode(golden_scene())).ids)
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Predictor]]:
+    predictors: list[Predictor] = []
+    yield predictors
+    for predictor in predictors:
+        predictor.close()
+
+
+def test_a_painted_scene_comes_back_as_it_was_painted(predictor: Predictor, encode: Encode) -> None:
+    things = [Thing(CAR, 8, 56, 32, 24), Thing(CAR, 48, 56, 32, 24), Thing(PERSON, 96, 40, 16, 40)]
+
+    found = walk(predictor, encode(paint((SKY, BUILDING, ROAD), things, BUCKETS[0])))
+
+    assert sorted(segment.label for segment in found.segments) == [
+        "building", "car", "car", "person", "road", "sky",
+    ]  # fmt: skip
+    for thing in things:
+        inside = found.ids[thing.y + 4 : thing.y + thing.height - 4, thing.x + 4 : thing.x + thing.width - 4]
+        assert len(np.unique(inside)) == 1
+        segment = next(segment for segment in found.segments if segment.id == inside[0, 0])
+        assert segment.class_index == thing.index
+        assert segment.bbox == pytest.approx((thing.x, thing.y, thing.width, thing.height), abs=2)
+        middle = (thing.x + thing.width / 2, thing.y + thing.height / 2)
+        assert segment.center == pytest.approx(middle, abs=2.5)
+
+
+def test_stripes_of_stuff_come_back_to_the_pixel(predictor: Predictor, encode: Encode) -> None:
+    found = walk(predictor, encode(paint((SKY, BUILDING, ROAD), [], BUCKETS[0])))
+
+    assert [segment.bbox for segment in found.segments] == [
+        (0, 64, 128, 32),
+        (0, 32, 128, 32),
+        (0, 0, 128, 32),
+    ]
+
+
+def test_the_class_of_index_0_is_not_void(predictor: Predictor, encode: Encode) -> None:
+    found = walk(predictor, encode(paint((ROAD,), [], BUCKETS[0])))
+
+    assert (found.ids == 1).all()
+    assert found.segments[0].category_id == 7
+
+
+def test_a_photograph_of_any_shape_is_answered_at_its_own_size(predictor: Predictor, encode: Encode) -> None:
+    for size in ((1, 1), (3, 700), (700, 3), (333, 217)):
+        assert walk(predictor, encode(paint((SKY, ROAD), [], size))).ids.shape == size
+
+
+def test_photographs_in_one_batch_get_the_answers_they_get_alone(
+    predictor: Predictor, encode: Encode
+) -> None:
+    scenes = [encode(paint((SKY, BUILDING), [Thing(CAR, x, 56, 32, 24)], BUCKETS[0])) for x in (8, 40, 72)]
+    alone = [walk(predictor, scene).ids for scene in scenes]
+
+    prepared = [predictor.prepare(scene) for scene in scenes]
+    futures = [predictor.submit(each) for each in prepared]
+    together = [
+        predictor.finish(each, future.result(timeout=30))[0].ids
+        for each, future in zip(prepared, futures, strict=True)
+    ]
+
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_sound_bundle_proves_itself(golden_toy: Bundle, opened: list[Predictor]) -> None:
+    opened.append(open_toy(golden_toy))
+
+    opened[0].prove()
+
+    assert opened[0].batch_sizes == (1, 2, 4)
+
+
+def test_a_bundle_that_answers_otherwise_than_its_golden_is_refused(
+    tmp_path: Path, opened: list[Predictor]
+) -> None:
+    opened.append(open_toy(write_toy(tmp_path / "wrong", golden=np.ones(BUCKETS[0], np.int32))))
+
+    with pytest.raises(BundleError, match=r"fails its self-test: row 1 of 1 of golden\.png"):
+        opened[0].prove()
+
+
+def test_an_engine_that_is_wrong_in_one_row_of_a_batch_is_refused(
+    golden_toy: Bundle, opened: list[Predictor]
+) -> None:
+    opened.append(open_toy(golden_toy, Crooked(open_backend(golden_toy, threads=1))))
+
+    with pytest.raises(BundleError, match="row 4 of 4"):
+        opened[0].prove()
+
+
+def test_a_divisor_whose_ids_no_png_holds_is_refused(toy: Bundle) -> None:
+    merging = toy.manifest.merging.model_copy(update={"label_divisor": 1 << 23})
+    manifest = toy.manifest.model_copy(update={"merging": merging})
+    backend = open_backend(toy, threads=1)
+
+    with pytest.raises(BundleError, match="smaller divisor"):
+        open_toy(toy.model_copy(update={"manifest": manifest}), backend)
+
+    backend.close()

@@ -215,7 +215,9 @@ def _parse(path: Path, text: bytes) -> Manifest:
 def _verify(path: Path, name: str, entry: FileEntry) -> None:
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in name:
-        raise BundleError(f"{path / MANIFEST} lists {name!r}, which is outside of the bundle. Do not trust it.")
+        raise BundleError(
+            f"{path / MANIFEST} lists {name!r}, which is outside of the bundle. Do not trust it."
+        )
     file = path / name
     if not file.is_file():
         raise BundleError(f"{path} lacks {name}, which its manifest lists. Copy the bundle again, whole.")
@@ -223,7 +225,9 @@ def _verify(path: Path, name: str, entry: FileEntry) -> None:
         raise BundleError(f"{file} is a link out of the bundle. Do not trust it.")
     size = file.stat().st_size
     if size != entry.size:
-        raise BundleError(f"{file} has {size} bytes, the manifest says {entry.size}. Copy the bundle again, whole.")
+        raise BundleError(
+            f"{file} has {size} bytes, the manifest says {entry.size}. Copy the bundle again, whole."
+        )
     if (found := file_entry(file).sha256) != entry.sha256:
         raise BundleError(
             f"{file} has sha256 {found[:12]}…, the manifest says {entry.sha256[:12]}…. Copy the bundle again, whole."

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 VOID_ID = 0
 """Segment and category id of pixels that belong to nothing, as COCO writes them."""
@@ -34,16 +35,16 @@ def load_categories(label_set: str) -> tuple[Category, ...]:
     return tuple(category_from_json(index, row) for index, row in enumerate(rows))
 
 
-def category_from_json(index: int, row: dict[str, object]) -> Category:
-    """Make a category of one row of a label set or a manifest."""
-    red, green, blue = row["color"]  # type: ignore[misc]
+def category_from_json(index: int, row: dict[str, Any]) -> Category:
+    """Make a category of one row of a label set."""
+    red, green, blue = row["color"]
     return Category(
         index=index,
-        id=int(row["id"]),  # type: ignore[call-overload]
-        name=str(row["name"]),
-        isthing=bool(row["isthing"]),
-        color=(int(red), int(green), int(blue)),
-        isvoid=bool(row.get("isvoid", False)),
+        id=row["id"],
+        name=row["name"],
+        isthing=row["isthing"],
+        color=(red, green, blue),
+        isvoid=row.get("isvoid", False),
     )
 
 

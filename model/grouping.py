@@ -139,7 +139,9 @@ def merge(
     return labels
 
 
-def instance_scores(labels: Tensor, logits: Tensor, center: Tensor, things: tuple[int, ...], divisor: int) -> dict[int, float]:
+def instance_scores(
+    labels: Tensor, logits: Tensor, center: Tensor, things: tuple[int, ...], divisor: int
+) -> dict[int, float]:
     """Score every instance as Detectron2 does: mean probability of its class times the heat at its centroid.
 
     Args:

@@ -112,7 +112,9 @@ class Variant:
     offset_head: Convolutions
     input: Input
     merging: Merging
-    pooling_kernel: tuple[int, int] | None  # sliding image pooling in feature pixels; None pools the whole image
+    pooling_kernel: (
+        tuple[int, int] | None
+    )  # sliding image pooling in feature pixels; None pools the whole image
     align_corners: bool = False  # of every upsampling
     low_level_first: bool = True  # order of the concatenation in a fusion
     published: Published | None = None
@@ -170,11 +172,11 @@ EFFICIENTNET_LITE0 = Variant(
         dilations=(1, 1, 1, 1, 1, 2, 2),  # from the sixth stage's second block on
         features=(("res2", 2), ("res3", 3), ("res5", 7)),
     ),
-    semantic_decoder=Decoder(_LITE_ASPP, (("res3", 32), ("res2", 16)), Convolutions("separable", (96,), 5)),
-    instance_decoder=Decoder(_LITE_ASPP, (("res3", 16), ("res2", 16)), Convolutions("separable", (64,), 5)),
-    semantic_head=Convolutions("separable", (96,), 5),
-    center_head=Convolutions("separable", (32,), 5),
-    offset_head=Convolutions("separable", (32,), 5),
+    semantic_decoder=Decoder(_LITE_ASPP, (("res3", 32), ("res2", 16)), Convolutions("separable", (96,), 3)),
+    instance_decoder=Decoder(_LITE_ASPP, (("res3", 16), ("res2", 16)), Convolutions("separable", (64,), 3)),
+    semantic_head=Convolutions("separable", (96,), 3),
+    center_head=Convolutions("separable", (32,), 3),
+    offset_head=Convolutions("separable", (32,), 3),
     input=Input((384, 512), (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), divisor=16, resize="fit"),
     merging=Merging(),
     pooling_kernel=None,

@@ -37,7 +37,9 @@ class AsppModule(nn.Module):
         else:
             pooled = F.avg_pool2d(x, self.pooling_kernel, stride=1)
         size = (x.shape[2], x.shape[3])
-        return F.interpolate(F.relu(self.pool(pooled)), size=size, mode="bilinear", align_corners=self.align_corners)
+        return F.interpolate(
+            F.relu(self.pool(pooled)), size=size, mode="bilinear", align_corners=self.align_corners
+        )
 
 
 class Fusion(nn.Module):
@@ -65,7 +67,9 @@ class DecoderModule(nn.Module):
     def __init__(self, channels: dict[str, int], spec: Decoder, variant: Variant):
         super().__init__()
         self.coarsest = list(channels)[-1]
-        self.aspp = AsppModule(channels[self.coarsest], spec.aspp, variant.pooling_kernel, variant.align_corners)
+        self.aspp = AsppModule(
+            channels[self.coarsest], spec.aspp, variant.pooling_kernel, variant.align_corners
+        )
         inputs = spec.aspp.channels
         self.stages = nn.ModuleDict()
         for name, projected in spec.low_level:

@@ -1,6 +1,7 @@
 """Convolution blocks that every part of the network is made of."""
 
 from collections import OrderedDict
+from itertools import pairwise
 
 from torch import nn
 
@@ -19,15 +20,23 @@ class ConvNorm(nn.Sequential):
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
-        padding: int | None = None,
+        padding: int | tuple[int, int, int, int] | None = None,
         eps: float = 1e-5,
         activation: type[nn.Module] | None = nn.ReLU,
     ):
-        """Build it; `padding` defaults to what keeps the size at stride 1."""
+        """Build it.
+
+        Args:
+            padding: pixels a side, or left, right, top and bottom; by default what keeps the size at stride 1.
+        """
         if padding is None:
             padding = dilation * (kernel // 2)
-        conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
-        parts = OrderedDict[str, nn.Module](conv=conv, norm=nn.BatchNorm2d(outputs, eps))
+        parts = OrderedDict[str, nn.Module]()
+        if isinstance(padding, tuple):
+            parts["pad"] = nn.ZeroPad2d(padding)
+            padding = 0
+        parts["conv"] = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
+        parts["norm"] = nn.BatchNorm2d(outputs, eps)
         if activation is not None:
             parts["activation"] = activation(inplace=True)
         super().__init__(parts)
@@ -51,4 +60,4 @@ def convolutions(inputs: int, spec: Convolutions) -> nn.Sequential:
         return SeparableConv(inputs, spec.channels[0], spec.kernel)
     block = SeparableConv if spec.kind == "separable" else ConvNorm
     widths = (inputs, *spec.channels)
-    return nn.Sequential(*(block(i, o, spec.kernel) for i, o in zip(widths, widths[1:], strict=False)))
+    return nn.Sequential(*(block(i, o, spec.kernel) for i, o in pairwise(widths)))

@@ -6,7 +6,6 @@ pixel less at top and left than at bottom and right on inputs of even size; side
 
 from collections import OrderedDict
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.network.layers import ConvNorm
@@ -20,7 +19,7 @@ class EfficientNetLiteBackbone(nn.Module):
 
     def __init__(self, spec: EfficientNetLite):
         super().__init__()
-        self.stem = ShrinkingConv(3, spec.stem_channels, 3, stride=2)
+        self.stem = _conv(3, spec.stem_channels, 3, stride=2)
         self.features = dict(spec.features)
         self.channels = {name: spec.channels[stage - 1] for name, stage in spec.features}
         inputs = spec.stem_channels
@@ -59,9 +58,7 @@ class InvertedResidual(nn.Module):
         layers = OrderedDict[str, nn.Module]()
         if expansion != 1:
             layers["expand"] = ConvNorm(inputs, width, eps=EPS, activation=nn.ReLU6)
-        layers["depthwise"] = ShrinkingConv(
-            width, width, kernel, stride=stride, dilation=dilation, groups=width
-        )
+        layers["depthwise"] = _conv(width, width, kernel, stride, dilation, groups=width)
         layers["project"] = ConvNorm(width, outputs, eps=EPS, activation=None)
         self.layers = nn.Sequential(layers)
         self.residual = stride == 1 and inputs == outputs
@@ -72,21 +69,19 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class ShrinkingConv(ConvNorm):
-    """ConvNorm with ReLU6 that pads as TensorFlow does: with stride 2, one pixel less at top and left."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int, dilation: int = 1, groups: int = 1):
-        super().__init__(
-            inputs, outputs, kernel,
-            stride=stride, dilation=dilation, groups=groups,
-            padding=0 if stride == 2 else None, eps=EPS, activation=nn.ReLU6,
-        )  # fmt: skip
-        half = kernel // 2
-        self.pad = (half - 1, half, half - 1, half) if stride == 2 else None  # left, right, top, bottom
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        if self.pad is not None:
-            x = F.pad(x, self.pad)
-        y: Tensor = super().forward(x)
-        return y
+def _conv(
+    inputs: int, outputs: int, kernel: int, stride: int, dilation: int = 1, groups: int = 1
+) -> ConvNorm:
+    """A convolution with ReLU6 that pads as TensorFlow does."""
+    half = kernel // 2
+    return ConvNorm(
+        inputs,
+        outputs,
+        kernel,
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
+        padding=(half - 1, half, half - 1, half) if stride == 2 else None,
+        eps=EPS,
+        activation=nn.ReLU6,
+    )

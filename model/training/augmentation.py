@@ -1,0 +1,79 @@
+"""From a sample to a crop: scale, crop, flip, colour, and things pasted from another picture."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from model.training.datasets import Sample
+from model.training.teaching import IGNORE
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far pictures are varied."""
+
+    crop: tuple[int, int]  # rows, columns
+    fit: tuple[int, int]  # a picture at scale 1 fits this, or this turned by 90 degrees, as in serving
+    scales: tuple[float, float]
+    flip: float = 0.5
+    colour: float = 0.3  # brightness, contrast, saturation; a tenth of it for hue
+    paste: float = 0.0  # probability that things of another picture are pasted
+    pad: int = 127  # gray around a picture smaller than the crop
+
+
+def augment(sample: Sample, spec: Augmentation) -> Sample:
+    """Take one varied crop of a sample, by torch's global random generator."""
+    _, rows, columns = sample.image.shape
+    low, high = (torch.tensor(s).log() for s in spec.scales)
+    scale = float((low + (high - low) * torch.rand(())).exp()) * fit_scale((rows, columns), spec.fit)
+    size = [max(1, round(rows * scale)), max(1, round(columns * scale))]
+    labels = torch.stack((sample.codes.to(torch.int32), sample.instances.to(torch.int32)))
+    image = v2.functional.resize(sample.image, size, v2.InterpolationMode.BILINEAR, antialias=True)
+    labels = v2.functional.resize(labels, size, v2.InterpolationMode.NEAREST)
+    image, labels = _crop(image, labels, spec)
+    if torch.rand(()) < spec.flip:
+        image, labels = image.flip(-1), labels.flip(-1)
+    jitter = v2.ColorJitter(spec.colour, spec.colour, spec.colour, spec.colour / 10)
+    image = jitter(tv_tensors.Image(image)).as_subclass(Tensor)
+    return replace(sample, image=image, codes=labels[0].to(torch.uint8), instances=labels[1].to(torch.int16))
+
+
+def fit_scale(size: tuple[int, int], fit: tuple[int, int]) -> float:
+    """The factor by which a picture fits the rectangle, or the rectangle turned, whichever leaves it larger."""
+    rows, columns = size
+    upright = min(fit[0] / rows, fit[1] / columns)
+    turned = min(fit[1] / rows, fit[0] / columns)
+    return max(upright, turned)
+
+
+def paste_things(sample: Sample, source: Sample, things: frozenset[int], most: int = 3) -> Sample:
+    """Paste up to `most` whole instances of one crop onto another of the same size."""
+    ids = source.instances[source.instances > 0].unique()
+    if len(ids) == 0:
+        return sample
+    chosen = ids[torch.randperm(len(ids))[:most]]
+    mask = torch.isin(source.instances, chosen) & torch.isin(source.codes, torch.tensor(sorted(things)))
+    first = int(sample.instances.max()) + 1
+    return Sample(
+        image=torch.where(mask, source.image, sample.image),
+        codes=torch.where(mask, source.codes, sample.codes),
+        instances=torch.where(mask, source.instances + first, sample.instances),
+        instance_weight=sample.instance_weight,
+    )
+
+
+def _crop(image: Tensor, labels: Tensor, spec: Augmentation) -> tuple[Tensor, Tensor]:
+    """Cut a random window, padded where the picture is smaller."""
+    rows, columns = spec.crop
+    down, right = max(0, rows - image.shape[1]), max(0, columns - image.shape[2])
+    if down or right:
+        image = torch.nn.functional.pad(image, (0, right, 0, down), value=spec.pad)
+        codes = torch.nn.functional.pad(labels[0], (0, right, 0, down), value=IGNORE)
+        labels = torch.stack((codes, torch.nn.functional.pad(labels[1], (0, right, 0, down))))
+    top = int(torch.randint(image.shape[1] - rows + 1, ()))
+    left = int(torch.randint(image.shape[2] - columns + 1, ()))
+    window = (slice(None), slice(top, top + rows), slice(left, left + columns))
+    return image[window], labels[window]

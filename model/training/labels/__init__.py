@@ -1,0 +1,1 @@
+"""How the classes of data sets teach a label set, as data."""

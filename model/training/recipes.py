@@ -1,0 +1,84 @@
+"""Every number of every training, as data."""
+
+from dataclasses import dataclass
+
+from model.training.augmentation import Augmentation
+from model.training.losses import LossSpec
+from model.training.targets import TargetSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder under the data directory, read as a part of the curriculum."""
+
+    folder: str
+    data_set: str
+    weight: float = 1.0  # how often its photographs are drawn, against the other sources
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training."""
+
+    name: str
+    variant: str
+    curriculum: str
+    sources: tuple[Source, ...]
+    validation: tuple[Source, ...]  # the first one chooses the best weights
+    augmentation: Augmentation
+    targets: TargetSpec
+    losses: LossSpec
+    steps: int
+    batch: int  # pictures a step, all processes together
+    learning_rate: float
+    backbone_rate: float = 1.0  # the backbone's share of the learning rate
+    weight_decay: float = 0.0
+    warm_up: int = 1000  # steps
+    power: float = 0.9  # of the poly schedule
+    clip: float = 5.0  # largest gradient norm
+    ema: float = 0.999  # decay of the averaged weights a step
+    freeze_backbone_norm: bool = False  # keep the ImageNet statistics
+    validate_every: int = 1000  # steps
+    seed: int = 1
+
+
+STREET = Recipe(
+    name="street",
+    variant="efficientnet-lite0",
+    curriculum="street",
+    sources=(
+        Source("coco_nc/train", "coco", 0.32),
+        Source("coco_open/train", "coco", 0.10),
+        Source("labelmefacade/train", "labelmefacade", 0.33),
+        Source("camvid/train", "camvid", 0.25),
+    ),
+    validation=(
+        Source("coco_nc/val", "coco"),
+        Source("labelmefacade/val", "labelmefacade"),
+        Source("camvid/val", "camvid"),
+    ),
+    augmentation=Augmentation(crop=(256, 352), fit=(384, 512), scales=(0.55, 1.6), paste=0.25),
+    targets=TargetSpec(sigma=6.0, small_area=1024, small_weight=2.0),
+    losses=LossSpec(hard_pixels=0.3, center=100.0, offset=0.03),
+    steps=4300,
+    batch=4,
+    learning_rate=1.5e-3,
+    backbone_rate=0.3,
+    weight_decay=0.02,
+    warm_up=200,
+    ema=0.998,
+    freeze_backbone_norm=True,
+    validate_every=1000,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (STREET,)}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Look a recipe up by name.
+
+    Raises: ValueError: there is no such recipe; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"there is no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]

@@ -1,0 +1,127 @@
+"""How good a network is: PQ, SQ, RQ and IoU a class, on whole photographs at their own size."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.detection import PanopticQuality
+from torchvision.transforms import v2
+
+from model.network.panoptic_deeplab import PanopticDeepLab, normalize
+from model.tail import Sizes, finish
+from model.training.augmentation import fit_scale
+from model.training.datasets import PanopticFolder, Sample
+from model.training.teaching import IGNORE, Curriculum
+from model.variants import Merging, Variant
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Figures of one class, 0..1; None where the data set does not show it."""
+
+    name: str
+    iou: float
+    pq: float
+    sq: float
+    rq: float
+    segments: int  # true ones
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one data set."""
+
+    classes: tuple[ClassFigures, ...]  # those that it shows
+
+    def mean(self, what: str, names: tuple[str, ...] | None = None) -> float:
+        """Mean of `iou`, `pq`, `sq` or `rq` over its classes, or over those named."""
+        values = [getattr(c, what) for c in self.classes if names is None or c.name in names]
+        return sum(values) / max(1, len(values))
+
+
+@torch.inference_mode()
+def validate(
+    network: PanopticDeepLab, folder: PanopticFolder, curriculum: Curriculum, merging: Merging | None = None
+) -> Figures:
+    """Judge a network on a folder.
+
+    A union in the truth is decided a segment at a time: it is the class of the union that most of the segment's
+    pixels were given, else the likeliest. What is known to be other is a class of the truth, so a building seen in a
+    living room is a false one.
+    """
+    classes = len(curriculum.categories)
+    things = {c.index for c in curriculum.categories if c.isthing}
+    nothing = classes  # a class of its own: the metric forgives what is missed where the answer is its void
+    quality = PanopticQuality(things, set(range(classes + 1)) - things)
+    confusion = MulticlassConfusionMatrix(classes, ignore_index=IGNORE)
+    network.eval()
+    for index in range(len(folder)):
+        sample = folder[index]
+        semantic, labels = answer(network, sample.image, merging)
+        truth = decide(sample, semantic, curriculum)
+        divisor = network.variant.merging.label_divisor
+        predicted = torch.stack(
+            (torch.where(labels < 0, IGNORE, labels // divisor), labels % divisor), dim=-1
+        )
+        quality.update(predicted[None], _with_void(truth, sample.instances.long(), quality)[None])
+        confusion.update(semantic.flatten(), truth.flatten())
+    return _figures(curriculum, quality, confusion.compute())
+
+
+def answer(network: PanopticDeepLab, image: Tensor, merging: Merging | None) -> tuple[Tensor, Tensor]:
+    """Class indices and labels of one photograph, (3, H, W) uint8, at its own size."""
+    variant = network.variant
+    picture, sizes = fit(image, variant)
+    heads = network(normalize(picture.permute(1, 2, 0)[None], variant.input))
+    answer = finish(heads, variant, sizes, merging=merging, grid="input")
+    return answer.logits.argmax(dim=0), answer.labels
+
+
+def fit(image: Tensor, variant: Variant) -> tuple[Tensor, Sizes]:
+    """Scale a photograph to the variant's input or that turned, and pad it at bottom and right."""
+    rows, columns = image.shape[1:]
+    scale = fit_scale((rows, columns), variant.input.size)
+    fitted = (max(1, round(rows * scale)), max(1, round(columns * scale)))
+    upright = fitted[0] <= variant.input.size[0] and fitted[1] <= variant.input.size[1]
+    size = variant.input.size if upright else variant.input.size[::-1]
+    small = v2.functional.resize(image, list(fitted), v2.InterpolationMode.BILINEAR, antialias=True)
+    pad = (0, size[1] - fitted[1], 0, size[0] - fitted[0])
+    gray = round(variant.input.mean[0])
+    return torch.nn.functional.pad(small, pad, value=gray), Sizes(size, fitted, (rows, columns))
+
+
+def decide(sample: Sample, semantic: Tensor, curriculum: Curriculum) -> Tensor:
+    """Resolve the unions of a sample against what was predicted: (H, W) int64 class indices and IGNORE."""
+    truth = sample.codes.long()
+    for number, union in enumerate(curriculum.unions):
+        code = len(curriculum.categories) + number
+        for instance in sample.instances[truth == code].unique():
+            mask = (truth == code) & (sample.instances == instance)
+            votes = semantic[mask].bincount(minlength=len(curriculum.categories))[list(union)]
+            truth[mask] = union[int(votes.argmax())]
+    return truth
+
+
+def _with_void(truth: Tensor, instances: Tensor, quality: PanopticQuality) -> Tensor:
+    """Pair classes and instances, (H, W, 2), with the metric's void where the truth or the instance is not known."""
+    known = (truth != IGNORE) & (instances >= 0)
+    pairs = torch.stack((truth, instances), dim=-1)
+    return torch.where(known[..., None], pairs, torch.tensor(quality.void_color))
+
+
+def _figures(curriculum: Curriculum, quality: PanopticQuality, confusion: Tensor) -> Figures:
+    rows = []
+    for category in curriculum.categories:
+        place = quality.cat_id_to_continuous_id[category.index]
+        matched, iou_sum = int(quality.true_positives[place]), float(quality.iou_sum[place])
+        missed, invented = int(quality.false_negatives[place]), int(quality.false_positives[place])
+        if category.isvoid or matched + missed == 0:
+            continue
+        index = category.index
+        hit = float(confusion[index, index])
+        union = float(confusion[index].sum() + confusion[:, index].sum()) - hit
+        rq = matched / (matched + 0.5 * missed + 0.5 * invented)
+        sq = iou_sum / max(1, matched)
+        rows.append(ClassFigures(category.name, hit / max(1.0, union), sq * rq, sq, rq, matched + missed))
+    return Figures(tuple(rows))

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from model.training.datasets import UNKNOWN_INSTANCE, PanopticFolder
+from model.training.teaching import IGNORE, load_curriculum
+
+STREET = load_curriculum("street")
+
+
+@pytest.fixture
+def sample(data):
+    return PanopticFolder(data / "scenes", STREET, "coco")[0]
+
+
+def test_a_sample_carries_the_photograph_and_codes_of_its_size(sample):
+    assert sample.image.shape == (3, 60, 80)
+    assert sample.codes.shape == sample.instances.shape == (60, 80)
+
+
+def test_unlabelled_pixels_are_ignored(sample):
+    assert (sample.codes[:2, :2] == IGNORE).all()
+
+
+def test_a_crowd_keeps_its_class_and_loses_its_instance(sample):
+    crowd = np.s_[50:58, 60:75]
+    assert (sample.codes[crowd] == 11).all()
+    assert (sample.instances[crowd] == UNKNOWN_INSTANCE).all()
+
+
+def test_an_instance_is_numbered_from_one(sample):
+    assert sample.instances.max() == 1
+
+
+def test_a_thing_that_is_not_ours_is_other_and_no_instance(sample):
+    pizza = np.s_[45:50, 2:8]
+    assert (sample.codes[pizza] == 16).all()
+    assert (sample.instances[pizza] == 0).all()
+
+
+def test_a_folder_without_an_index_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no panoptic\.json"):
+        PanopticFolder(tmp_path, STREET, "coco")
+
+
+def test_an_unknown_data_set_is_refused_with_those_known(data):
+    with pytest.raises(ValueError, match="camvid, coco, labelmefacade"):
+        PanopticFolder(data / "scenes", STREET, "kitti")

@@ -15,17 +15,9 @@ from torch import Tensor
 
 from model import grouping
 from model.categories import load_categories, thing_indices, void_indices
+from model.fit import Sizes
 from model.network.panoptic_deeplab import Heads, upsample
 from model.variants import Merging, Variant
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Rows and columns of one picture on its way."""
-
-    input: tuple[int, int]  # what the network ate, padding and all
-    fitted: tuple[int, int]  # the part of it that is picture, at the top left
-    output: tuple[int, int]  # the photograph
 
 
 @dataclass(frozen=True)

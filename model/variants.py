@@ -73,6 +73,12 @@ class Input:
     divisor: int  # sides are padded to a multiple of it
     resize: Literal["shortest-edge", "fit", "none"]  # how a photograph comes to this size
 
+    @property
+    def pad_value(self) -> tuple[int, int, int]:
+        """The color that normalises to zero, to the nearest byte."""
+        red, green, blue = (round(value) for value in self.mean)
+        return red, green, blue
+
 
 @dataclass(frozen=True)
 class Merging:

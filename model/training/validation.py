@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.detection import PanopticQuality
-from torchvision.transforms import v2
 
+from model.fit import both_ways_up, choose_bucket, fit
+from model.grouping import VOID
 from model.network.panoptic_deeplab import PanopticDeepLab, normalize
-from model.tail import Sizes, finish
-from model.training.augmentation import fit_scale
+from model.tail import finish
 from model.training.datasets import PanopticFolder, Sample
 from model.training.teaching import IGNORE, Curriculum
-from model.variants import Merging, Variant
+from model.variants import Merging
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,8 @@ def validate(
         semantic, labels = answer(network, sample.image, merging)
         truth = decide(sample, semantic, curriculum)
         divisor = network.variant.merging.label_divisor
-        predicted = torch.stack(
-            (torch.where(labels < 0, IGNORE, labels // divisor), labels % divisor), dim=-1
-        )
+        found = torch.where(labels == VOID, nothing, labels // divisor)
+        predicted = torch.stack((found, labels % divisor), dim=-1)
         quality.update(predicted[None], _with_void(truth, sample.instances.long(), quality)[None])
         confusion.update(semantic.flatten(), truth.flatten())
     return _figures(curriculum, quality, confusion.compute())
@@ -72,23 +71,12 @@ def validate(
 def answer(network: PanopticDeepLab, image: Tensor, merging: Merging | None) -> tuple[Tensor, Tensor]:
     """Class indices and labels of one photograph, (3, H, W) uint8, at its own size."""
     variant = network.variant
-    picture, sizes = fit(image, variant)
-    heads = network(normalize(picture.permute(1, 2, 0)[None], variant.input))
+    pixels = image.permute(1, 2, 0).contiguous().numpy()
+    bucket = choose_bucket((pixels.shape[0], pixels.shape[1]), both_ways_up(variant.input.size))
+    picture, sizes = fit(pixels, bucket, variant.input.pad_value)
+    heads = network(normalize(torch.from_numpy(picture)[None], variant.input))
     answer = finish(heads, variant, sizes, merging=merging, grid="input")
     return answer.logits.argmax(dim=0), answer.labels
-
-
-def fit(image: Tensor, variant: Variant) -> tuple[Tensor, Sizes]:
-    """Scale a photograph to the variant's input or that turned, and pad it at bottom and right."""
-    rows, columns = image.shape[1:]
-    scale = fit_scale((rows, columns), variant.input.size)
-    fitted = (max(1, round(rows * scale)), max(1, round(columns * scale)))
-    upright = fitted[0] <= variant.input.size[0] and fitted[1] <= variant.input.size[1]
-    size = variant.input.size if upright else variant.input.size[::-1]
-    small = v2.functional.resize(image, list(fitted), v2.InterpolationMode.BILINEAR, antialias=True)
-    pad = (0, size[1] - fitted[1], 0, size[0] - fitted[0])
-    gray = round(variant.input.mean[0])
-    return torch.nn.functional.pad(small, pad, value=gray), Sizes(size, fitted, (rows, columns))
 
 
 def decide(sample: Sample, semantic: Tensor, curriculum: Curriculum) -> Tensor:

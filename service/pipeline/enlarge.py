@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import HeadsSpec
+from model.fit import Sizes
 from service.backends import Floats
-from service.pipeline.fit import Sizes
 
 _BAND_VALUES = 1 << 21  # values of all channels of a band: 8 MB
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from model.bundle import CategorySpec, Color, Size
-from service.pipeline.fit import resize
+from model.fit import resize
 from service.pipeline.segments import Segment
 
 MAX_SIDE = 2048  # pixels; larger photographs are shown smaller

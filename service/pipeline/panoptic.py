@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import CategorySpec, Manifest, MergingSpec
+from model.fit import Sizes
 from service.backends import Floats, Heads
 from service.pipeline.enlarge import Enlargement
-from service.pipeline.fit import Sizes
 from service.pipeline.grouping import Indices, find_centers, nearest_center
 from service.pipeline.segments import Measures, Segment, measure
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec
+from model.fit import Sizes, choose_bucket, fit, resize
 from service.backends import Backend, Heads
 from service.pipeline.batcher import Batcher
 from service.pipeline.encode import MAX_ID, rgb_to_ids
-from service.pipeline.fit import Sizes, choose_bucket, fit, resize
 from service.pipeline.images import read_photograph
 from service.pipeline.overlay import shown_size
 from service.pipeline.panoptic import Panoptic, merge_heads

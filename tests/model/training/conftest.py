@@ -31,7 +31,17 @@ def write_scene(folder: Path, number: int) -> dict[str, object]:
     ids[50:58, 60:75] = 4
     ids[45:50, 2:8] = 6
     ids[0:2, 0:2] = 0
-    colors = np.array([(0, 0, 0), (90, 90, 90), (120, 170, 250), (200, 30, 30), (30, 30, 200), (150, 80, 60), (240, 200, 90)])
+    colors = np.array(
+        [
+            (0, 0, 0),
+            (90, 90, 90),
+            (120, 170, 250),
+            (200, 30, 30),
+            (30, 30, 200),
+            (150, 80, 60),
+            (240, 200, 90),
+        ]
+    )
     noise = rng.integers(-10, 10, (60, 80, 3))
     image = np.clip(colors[ids] + noise, 0, 255).astype(np.uint8)
     Image.fromarray(image).save(folder / "images" / f"{number}.jpg", quality=95)
@@ -39,7 +49,8 @@ def write_scene(folder: Path, number: int) -> dict[str, object]:
     Image.fromarray(rgb).save(folder / "panoptic" / f"{number}.png")
     category = {1: 1, 2: 2, 3: 3, 4: 3, 5: 5, 6: 4}
     segments = [
-        {"id": i, "category_id": c, "iscrowd": int(i == 4), "area": int((ids == i).sum())} for i, c in category.items()
+        {"id": i, "category_id": c, "iscrowd": int(i == 4), "area": int((ids == i).sum())}
+        for i, c in category.items()
     ]
     return {"image_id": number, "file_name": f"{number}.png", "segments_info": segments}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.training.datasets import PanopticFolder
 from model.training.loop import CHECKPOINT, CURVES, Training, judge, train
 from model.training.report import figures_table, plot_curves
-from model.training.datasets import PanopticFolder
 from model.training.teaching import load_curriculum
 
 STREET = load_curriculum("street")
@@ -112,7 +112,9 @@ def test_two_gloo_processes_take_the_gradients_of_one(data, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for command in ([sys.executable], launch):
-        subprocess.run([*command, script, tmp_path, data], env=environment, check=True, capture_output=True, timeout=300)
+        subprocess.run(
+            [*command, script, tmp_path, data], env=environment, check=True, capture_output=True, timeout=300
+        )
     one, two = (torch.load(tmp_path / f"{world}.pt", weights_only=True) for world in (1, 2))
     for name, gradient in one.items():
         scale = gradient.abs().max().clamp(min=1e-6)

@@ -12,7 +12,9 @@ LOGITS = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(3))
 
 def test_without_unions_it_is_cross_entropy():
     codes = torch.randint(4, (2, 5, 6), generator=torch.Generator().manual_seed(4))
-    torch.testing.assert_close(pixel_loss(LOGITS, codes, ()), F.cross_entropy(LOGITS, codes, reduction="none"))
+    torch.testing.assert_close(
+        pixel_loss(LOGITS, codes, ()), F.cross_entropy(LOGITS, codes, reduction="none")
+    )
 
 
 def test_a_union_counts_the_sum_of_its_classes_probabilities():

@@ -4,7 +4,7 @@ import torch
 from model.training import validation
 from model.training.datasets import PanopticFolder, Sample
 from model.training.teaching import IGNORE, load_curriculum
-from model.training.validation import decide, fit, validate
+from model.training.validation import decide, validate
 from model.variants import EFFICIENTNET_LITE0
 
 STREET = load_curriculum("street")
@@ -100,14 +100,3 @@ def test_a_union_that_was_missed_is_its_likeliest_class():
     codes = torch.full((4, 4), code, dtype=torch.uint8)
     sample = Sample(torch.zeros(3, 4, 4), codes, torch.zeros(4, 4, dtype=torch.int16), 1.0)
     assert decide(sample, torch.zeros(4, 4, dtype=torch.int64), STREET).unique().tolist() == [7]
-
-
-@pytest.mark.parametrize(
-    ("size", "input_size", "fitted"),
-    [((480, 640), (384, 512), (384, 512)), ((640, 480), (512, 384), (512, 384)), ((100, 400), (384, 512), (128, 512))],
-)
-def test_a_photograph_fits_the_input_upright_or_turned(size, input_size, fitted):
-    picture, sizes = fit(torch.zeros(3, *size, dtype=torch.uint8), EFFICIENTNET_LITE0)
-    assert picture.shape[1:] == input_size == sizes.input
-    assert sizes.fitted == fitted
-    assert sizes.output == size

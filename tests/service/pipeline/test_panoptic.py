@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from model import grouping as reference
 from model.bundle import Bundle, CategorySpec, Manifest, MergingSpec
 from model.categories import load_categories
+from model.fit import Sizes
 from model.network.panoptic_deeplab import Heads as TorchHeads
-from model.tail import Sizes as TorchSizes
 from model.tail import finish
 from model.variants import EFFICIENTNET_LITE0, Merging
 from service.backends import Heads
-from service.pipeline.fit import Sizes
 from service.pipeline.grouping import find_centers, nearest_center
 from service.pipeline.panoptic import Panoptic, merge_heads
 
@@ -60,8 +59,7 @@ def reference_ids(heads: Heads, sizes: Sizes, merging: MergingSpec, *, align_cor
         merging=Merging(merging.threshold, merging.nms_kernel, merging.top_k, merging.stuff_area),
     )
     torch_heads = TorchHeads(*(torch.from_numpy(x) for x in (heads.semantic, heads.center, heads.offset)))
-    torch_sizes = TorchSizes(sizes.input, sizes.fitted, sizes.output)
-    return finish(torch_heads, variant, torch_sizes, grid=merging.grid).labels.numpy() + 1
+    return finish(torch_heads, variant, sizes, grid=merging.grid).labels.numpy() + 1
 
 
 SIZES = [

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pipeline.fit import choose_bucket, fit, fitted_size
+from model.fit import choose_bucket, fit, fitted_size
 
 BUCKETS = ((384, 512), (512, 384), (448, 448))
 SIDES = st.integers(1, 6000)

@@ -1,4 +1,7 @@
-"""Fitting a photograph into a bucket of the network's input, and the sizes that lead back."""
+"""Fitting a photograph into a bucket of the network's input, and the sizes that lead back.
+
+One resize for all: validation, export and service see a photograph alike.
+"""
 
 from dataclasses import dataclass
 
@@ -16,6 +19,11 @@ class Sizes:
     input: Size  # what the network eats, padding and all
     fitted: Size  # the part of it that is picture, at the top left
     output: Size  # the photograph
+
+
+def both_ways_up(size: Size) -> tuple[Size, ...]:
+    """A size and that size turned, once where they are one: the usual buckets."""
+    return tuple(dict.fromkeys((size, (size[1], size[0]))))
 
 
 def choose_bucket(photograph: Size, buckets: tuple[Size, ...]) -> Size:

@@ -1,0 +1,1 @@
+"""Parity: our network and merging against measurements of the published programs."""

@@ -1,0 +1,35 @@
+"""Findings: what was measured against a golden, and how much was allowed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison."""
+
+    golden: str
+    what: str
+    found: str
+    allowed: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A golden that nothing here can be compared with."""
+
+    golden: str
+    why: str
+
+
+def share(golden: str, what: str, value: float, least: float) -> Finding:
+    """A share of equal pixels, 0 to 1."""
+    return Finding(golden, what, f"{value:.4%} equal", f"at least {least:.2%}", value >= least)
+
+
+def count(golden: str, what: str, misfits: list[str], total: int) -> Finding:
+    """So many cases equal of so many; the first misfits are named."""
+    found = f"{total - len(misfits)} of {total} equal"
+    if misfits:
+        found += f"; not {', '.join(misfits[:3])}"
+    return Finding(golden, what, found, "all", not misfits and total > 0)

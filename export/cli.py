@@ -1,0 +1,185 @@
+"""`panoptic-export`: a checkpoint becomes a bundle; `panoptic-export verify` proves a bundle again."""
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import click
+
+from export import ExportError
+from model.bundle import Bundle, BundleError
+from model.checkpoints import CheckpointError
+from model.command_line import run_command
+
+DISPROVED = 1  # exit code: the command ran, and the bundle failed a proof
+OWN_NAME = {"efficientnet-lite0": "street"}  # of the bundle, by variant
+
+Sizes = tuple[tuple[int, int], ...]  # rows, columns
+FILE = click.Path(path_type=Path)
+
+
+def main() -> NoReturn:
+    """Run `panoptic-export`."""
+    arguments = sys.argv[1:]
+    command = verify if arguments[:1] == ["verify"] else export
+    rest = arguments[1:] if command is verify else arguments
+    run_command(command, rest, mistakes=(BundleError, CheckpointError, ExportError, OSError))
+
+
+def read_buckets(context: click.Context, option: click.Parameter, text: str | None) -> Sizes | None:
+    """Parse `384x512,512x384`: rows x columns, separated by commas."""
+    if text is None:
+        return None
+    parts = [re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", part.strip()) for part in text.split(",")]
+    if not all(parts):
+        raise click.BadParameter(
+            f"{text!r} is no list of sizes; write rows x columns, as in 384x512,512x384."
+        )
+    return tuple((int(part[1]), int(part[2])) for part in parts if part)
+
+
+def read_numbers(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    """Parse `1,2,4,8`: positive numbers, separated by commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[1-9]\d{0,3}", part) for part in parts):
+        raise click.BadParameter(f"{text!r} is no list of numbers; write them as in 1,2,4,8.")
+    return tuple(map(int, parts))
+
+
+@click.command(
+    "panoptic-export",
+    options_metavar="[OPTIONS]",
+    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again; see `panoptic-export verify --help`.",
+)
+@click.argument("checkpoint", type=FILE)
+@click.option(
+    "--out", type=FILE, required=True, help="Directory to write; an older bundle there is replaced."
+)
+@click.option("--name", help="Name of the model.  [default: street for our own, else the variant]")
+@click.option("--version", help="Version of the model.  [default: the checkpoint's, else 1]")
+@click.option("--licence", help="Licence of the weights, in words.  [default: the checkpoint's]")
+@click.option("--training-data", help="What it was trained on, in words.  [default: the checkpoint's]")
+@click.option(
+    "--buckets",
+    callback=read_buckets,
+    metavar="SIZES",
+    help="Input sizes, rows x columns, as in 384x512,512x384.  [default: the variant's, both ways up]",
+)
+@click.option(
+    "--batch-sizes",
+    callback=read_numbers,
+    default="1,2,4,8",
+    show_default=True,
+    metavar="NUMBERS",
+    help="Batch sizes the service may run, ascending from 1.",
+)
+@click.option(
+    "--grid",
+    type=click.Choice(["input", "output"]),
+    help="Where centers are found: on the network's input, or on the photograph as published."
+    "  [default: input for our own variants, else output]",
+)
+@click.option(
+    "--images",
+    type=FILE,
+    multiple=True,
+    metavar="PHOTO",
+    help="Photograph for the certificate, or a folder of them; repeat it for more.  [default: the goldens]",
+)
+@click.option(
+    "--golden", type=FILE, metavar="PHOTO", help="Photograph for the self-test.  [default: a drawing]"
+)
+def export(
+    checkpoint: Path,
+    out: Path,
+    name: str | None,
+    version: str | None,
+    licence: str | None,
+    training_data: str | None,
+    buckets: Sizes | None,
+    batch_sizes: tuple[int, ...],
+    grid: Literal["input", "output"] | None,
+    images: tuple[Path, ...],
+    golden: Path | None,
+) -> None:
+    """Make a bundle, for the service to serve, of CHECKPOINT, a weights file as panoptic-train writes it.
+
+    The bundle holds the ONNX graph, the manifest, a golden picture for each input size with its expected answer, and
+    a certificate: how far ONNX Runtime's answers lie from torch's. It is written whole or not at all.
+    """
+    from export.bundle import write_bundle  # torch takes seconds to import, and --help should not
+    from export.manifest import Recipe
+    from model.checkpoints.weights import read_metadata, read_variant
+    from model.fit import both_ways_up
+
+    metadata, variant = read_metadata(checkpoint), read_variant(checkpoint)
+    recipe = Recipe(
+        name=name or OWN_NAME.get(variant.name, variant.name),
+        version=version or metadata.get("version", "1"),
+        licence=licence or _word(checkpoint, metadata, "licence"),
+        training_data=training_data or _word(checkpoint, metadata, "training_data"),
+        weights=metadata.get("weights", "trained"),
+        published=metadata.get("figures"),
+        buckets=buckets or both_ways_up(variant.input.size),
+        batch_sizes=batch_sizes,
+        grid=grid or ("input" if variant.flavour == "own" else "output"),
+        images=_photographs(images),
+        golden=golden,
+    )
+    _tell(write_bundle(checkpoint, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
+
+
+@click.command("panoptic-export verify")
+@click.argument("bundle_path", metavar="BUNDLE", type=FILE)
+@click.option(
+    "--checkpoint", type=FILE, help="Compare with torch, too, on the weights the bundle was made of."
+)
+@click.option(
+    "--images",
+    type=FILE,
+    multiple=True,
+    metavar="PHOTO",
+    help="Photograph for that comparison, or a folder of them; repeat it for more.  [default: the goldens]",
+)
+def verify(bundle_path: Path, checkpoint: Path | None, images: tuple[Path, ...]) -> int:
+    """Prove BUNDLE again: its hashes, its graph, its goldens alone and in every row of a full batch.
+
+    Ends with 0 where all holds, 1 where a proof fails, 2 where BUNDLE cannot be read or trusted.
+    """
+    from export.verify import prove_bundle
+
+    if images and checkpoint is None:
+        raise click.UsageError("--images needs --checkpoint, to compare with.")
+    failed = 0
+    for check in prove_bundle(bundle_path, checkpoint, _photographs(images)):
+        click.echo(f"{'ok    ' if check.holds else 'FAILED'}  {check.claim}: {check.finding}")
+        failed += not check.holds
+    click.echo(f"{bundle_path}: {f'{failed} proofs failed' if failed else 'all proofs hold'}")
+    return DISPROVED if failed else 0
+
+
+def _word(checkpoint: Path, metadata: Mapping[str, str], key: str) -> str:
+    """What the checkpoint says of itself, where no option says it."""
+    if key not in metadata:
+        raise ExportError(f"{checkpoint} does not tell its {key}. Give --{key.replace('_', '-')}.")
+    return metadata[key]
+
+
+def _tell(bundle: Bundle) -> None:
+    certificate = bundle.manifest.certificate
+    for head, difference in certificate.max_abs_difference.items():
+        click.echo(f"{head}: torch and ONNX Runtime differ by at most {difference:.1e}", err=True)
+    click.echo(f"{certificate.equal_panoptic_pixels:.4%} of the panoptic pixels are equal", err=True)
+    size = sum(entry.size for entry in bundle.manifest.files.values()) / 1e6
+    words = f"{bundle.manifest.name} {bundle.manifest.version}, {size:.1f} MB, {bundle.digest[:12]}"
+    click.echo(f"{bundle.path}: {words}")
+
+
+def _photographs(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Files, and the files of folders in order of name."""
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
+    return tuple(found)

@@ -1,0 +1,136 @@
+"""The manifest of a bundle, made of its variant, its recipe and its proofs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from export import ExportError
+from export.onnx_graph import COARSEST_STRIDE, INPUT, side_step
+from export.pictures import Size
+from model.bundle import (
+    CategorySpec,
+    Certificate,
+    FileEntry,
+    Golden,
+    HeadsSpec,
+    InputSpec,
+    Manifest,
+    MergingSpec,
+    OutputSpec,
+    Source,
+    file_entry,
+)
+from model.categories import load_categories
+from model.variants import Variant
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a bundle says and holds beside the weights."""
+
+    name: str
+    version: str
+    licence: str
+    training_data: str
+    weights: str  # in words: trained, or which stand-in
+    published: str | None  # figures, in words
+    buckets: tuple[Size, ...]
+    batch_sizes: tuple[int, ...]
+    grid: Literal["input", "output"]
+    images: tuple[Path, ...] = ()  # photographs for the certificate; none: the goldens
+    golden: Path | None = None  # a photograph; none: a drawn picture
+
+
+def make_manifest(
+    checkpoint: Path,
+    variant: Variant,
+    recipe: Recipe,
+    files: Mapping[str, FileEntry],
+    certificate: Certificate,
+    goldens: Sequence[Golden],
+) -> Manifest:
+    """Put it all together."""
+    return Manifest(
+        format=1,
+        name=recipe.name,
+        version=recipe.version,
+        variant=variant.name,
+        licence=recipe.licence,
+        training_data=recipe.training_data,
+        source=Source(
+            sha256=file_entry(checkpoint).sha256, flavour=variant.flavour, published=recipe.published
+        ),
+        input=InputSpec(
+            name=INPUT,
+            buckets=recipe.buckets,
+            batch_sizes=recipe.batch_sizes,
+            pad_value=variant.input.pad_value,
+        ),
+        heads=_heads(variant),
+        categories=_categories(variant),
+        merging=merging_spec(variant, recipe.grid),
+        files=dict(files),
+        certificate=certificate,
+        goldens=tuple(goldens),
+    )
+
+
+def check_sizes(variant: Variant, recipe: Recipe) -> None:
+    """Refuse buckets and batch sizes that the graph cannot take.
+
+    Raises: ExportError: a side is no multiple of the graph's step or lies below the image pooling's window, or the
+        batch sizes do not ascend from 1.
+    """
+    step = side_step(variant)
+    kernel = variant.pooling_kernel or (1, 1)
+    least = (kernel[0] * COARSEST_STRIDE, kernel[1] * COARSEST_STRIDE)
+    for rows, columns in recipe.buckets:
+        if rows % step or columns % step:
+            raise ExportError(
+                f"the bucket {rows}x{columns} must be in multiples of {step}, for {variant.name}."
+            )
+        if rows < least[0] or columns < least[1]:
+            raise ExportError(
+                f"the bucket {rows}x{columns} is smaller than the image pooling of {variant.name}, which needs"
+                f" {least[0]}x{least[1]}. Give larger buckets."
+            )
+    sizes = recipe.batch_sizes
+    if sizes[0] != 1 or list(sizes) != sorted(set(sizes)):
+        raise ExportError(f"the batch sizes {', '.join(map(str, sizes))} must ascend from 1, as in 1,2,4,8.")
+
+
+def merging_spec(variant: Variant, grid: Literal["input", "output"]) -> MergingSpec:
+    """The variant's merging defaults on a grid."""
+    numbers = variant.merging
+    return MergingSpec(
+        grid=grid,
+        threshold=numbers.threshold,
+        nms_kernel=numbers.nms_kernel,
+        top_k=numbers.top_k,
+        stuff_area=numbers.stuff_area,
+        label_divisor=numbers.label_divisor,
+    )
+
+
+def _heads(variant: Variant) -> HeadsSpec:
+    classes = len(load_categories(variant.label_set))
+    outputs = (
+        OutputSpec(name="semantic", channels=classes),
+        OutputSpec(name="center", channels=1),
+        OutputSpec(name="offset", channels=2),
+    )
+    return HeadsSpec(stride=variant.stride, align_corners=variant.align_corners, outputs=outputs)
+
+
+def _categories(variant: Variant) -> tuple[CategorySpec, ...]:
+    return tuple(
+        CategorySpec(
+            id=category.id,
+            name=category.name,
+            isthing=category.isthing,
+            color=category.color,
+            isvoid=category.isvoid,
+        )
+        for category in load_categories(variant.label_set)
+    )

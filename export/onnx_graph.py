@@ -1,0 +1,139 @@
+"""The ONNX graph of a network: uint8 pictures in, heads at network stride out.
+
+Every change made for the graph lives here; the network stays as it is.
+"""
+
+import contextlib
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from model.network.layers import ConvNorm
+from model.network.panoptic_deeplab import PanopticDeepLab, normalize
+from model.variants import Variant
+
+INPUT = "image"
+OUTPUTS = ("semantic", "center", "offset")
+OPSET = 20
+MAX_BATCH = 256
+MAX_SIDE = 8192  # pixels; both only bound the free shapes
+SIDES = ("rows", "columns")
+COARSEST_STRIDE = 16
+
+Size = tuple[int, int]  # rows, columns
+
+
+class GraphNetwork(nn.Module):
+    """What is traced: cast and normalisation within, so that a host moves bytes only; batch norms folded."""
+
+    def __init__(self, network: PanopticDeepLab):
+        super().__init__()
+        self.network = _with_folded_norms(network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, H, W, 3) uint8 RGB to semantic, center and offset at the variant's stride."""
+        semantic, center, offset = self.network(normalize(image, self.network.variant.input))
+        return semantic, center, offset
+
+
+def write_graph(network: PanopticDeepLab, path: Path, *, size: Size | None = None) -> None:
+    """Trace the network, in eval mode, and write one ONNX file with fp32 weights and folded batch norms.
+
+    Args:
+        size: rows and columns to fix; None leaves them free, in multiples of `side_step`. The batch is always free.
+    Raises: ValueError: a side of `size` is no multiple of `side_step`.
+    """
+    step = side_step(network.variant)
+    if size is not None and (size[0] % step or size[1] % step):
+        raise ValueError(f"the size {size[0]}x{size[1]} must be in multiples of {step}")
+    rows, columns = size or _example_size(network.variant)
+    sides = (
+        {}
+        if size
+        else {axis: step * Dim(name, max=MAX_SIDE // step) for axis, name in enumerate(SIDES, start=1)}
+    )
+    with _quiet():
+        program = torch.onnx.export(
+            GraphNetwork(network),
+            (torch.zeros(2, rows, columns, 3, dtype=torch.uint8),),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: Dim("batch", max=MAX_BATCH)} | sides,),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    graph = _without_traces(program.model_proto)
+    _name_sides(graph, step // network.variant.stride)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))
+
+
+def side_step(variant: Variant) -> int:
+    """The graph takes pictures whose sides are multiples of it: the coarsest stride, or the variant's divisor."""
+    return max(COARSEST_STRIDE, variant.input.divisor)
+
+
+def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
+    folded = copy.deepcopy(network).eval()
+    for block in folded.modules():
+        if isinstance(block, ConvNorm):
+            conv, norm = block.conv, block.norm
+            assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+            block.conv, block.norm = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return folded
+
+
+def _example_size(variant: Variant) -> Size:
+    """Sides that differ and exceed the pooling kernel, so that tracing takes neither for a constant."""
+    kernel = variant.pooling_kernel or (6, 8)
+    return ((kernel[0] + 2) * COARSEST_STRIDE, (kernel[1] + 4) * COARSEST_STRIDE)
+
+
+def _name_sides(graph: onnx.ModelProto, cells: int) -> None:
+    """Name free sides of the heads by those of the input; the exporter gives them running numbers."""
+    for output in graph.graph.output:
+        _, _, *sides = output.type.tensor_type.shape.dim
+        for side, name in zip(sides, SIDES, strict=True):
+            if side.dim_param:
+                side.dim_param = f"{cells}*{name}"
+
+
+def _without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop the exporter's notes: they hold source lines and paths of the machine that traced."""
+    del graph.metadata_props[:]
+    for part in (
+        graph.graph,
+        *graph.graph.node,
+        *graph.graph.input,
+        *graph.graph.output,
+        *graph.graph.value_info,
+    ):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for tensor in graph.graph.initializer:
+        del tensor.metadata_props[:]
+    del graph.functions[:]
+    return graph
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch's exporter warns and logs of its own inner workings, in hundreds of lines."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

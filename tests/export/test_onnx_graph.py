@@ -1,0 +1,79 @@
+"""The graph answers as the network does, at every batch and size."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnxruntime import InferenceSession
+
+from export.certificate import run_graph, run_network
+from export.onnx_graph import write_graph
+from model.bundle import Bundle
+from model.network.panoptic_deeplab import Heads, PanopticDeepLab
+
+TOLERANCE = 1e-4
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("size", [(64, 96), (96, 64), (32, 112)], ids=str)
+def test_onnx_runtime_answers_as_torch(
+    session: InferenceSession, network: PanopticDeepLab, batch: int, size: tuple[int, int]
+) -> None:
+    generator = np.random.default_rng(batch)
+    images = torch.from_numpy(generator.integers(0, 256, (batch, *size, 3), dtype=np.uint8))
+
+    ours, theirs = run_network(network, images), run_graph(session, images)
+
+    assert [head.shape for head in ours] == [head.shape for head in theirs]
+    assert largest_difference(ours, theirs) < TOLERANCE
+
+
+def test_the_graph_has_no_batch_norms_left(bundle: Bundle) -> None:
+    graph = onnx.load(str(bundle.model))
+
+    assert "BatchNormalization" not in {node.op_type for node in graph.graph.node}
+
+
+def test_the_graph_casts_before_it_permutes(bundle: Bundle) -> None:
+    graph = onnx.load(str(bundle.model))
+
+    kinds = [node.op_type for node in graph.graph.node]
+
+    assert kinds.index("Cast") < kinds.index("Transpose")
+
+
+def test_the_graph_names_its_free_sides(bundle: Bundle) -> None:
+    graph = onnx.load(str(bundle.model)).graph
+
+    sides = [[side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim] for value in
+             (*graph.input, *graph.output)]  # fmt: skip
+
+    assert sides == [
+        ["batch", "16*rows", "16*columns", 3],
+        ["batch", 17, "4*rows", "4*columns"],
+        ["batch", 1, "4*rows", "4*columns"],
+        ["batch", 2, "4*rows", "4*columns"],
+    ]
+
+
+def test_the_graph_tells_no_path_of_the_machine_that_traced_it(bundle: Bundle) -> None:
+    content = bundle.model.read_bytes()
+
+    assert b".py" not in content
+
+
+def test_a_size_off_the_step_is_refused(network: PanopticDeepLab, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the size 60x96 must be in multiples of 16"):
+        write_graph(network, tmp_path / "model.onnx", size=(60, 96))
+
+
+def test_tracing_leaves_the_network_as_it_was(network: PanopticDeepLab, bundle: Bundle) -> None:
+    names = network.state_dict().keys()
+
+    assert "backbone.stem.norm.running_mean" in names
+
+
+def largest_difference(ours: Heads, theirs: Heads) -> float:
+    return max(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True))

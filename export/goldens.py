@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.certificate import answer, run_network
-from export.pictures import Photograph, Picture, Size, cover, exact, stand_in_picture
-from model.bundle import Bundle, Golden, MergingSpec
+from export.pictures import Photograph, Picture, cover, exact, stand_in_picture
+from model.bundle import Bundle, Golden, MergingSpec, Size
 from model.network.panoptic_deeplab import PanopticDeepLab
 
 FOLDER = "goldens"

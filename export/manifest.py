@@ -7,7 +7,6 @@ from typing import Literal
 
 from export import ExportError
 from export.onnx_graph import COARSEST_STRIDE, INPUT, side_step
-from export.pictures import Size
 from model.bundle import (
     CategorySpec,
     Certificate,
@@ -18,6 +17,7 @@ from model.bundle import (
     Manifest,
     MergingSpec,
     OutputSpec,
+    Size,
     Source,
     file_entry,
 )

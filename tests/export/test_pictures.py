@@ -26,14 +26,14 @@ PAD = (127, 127, 127)
 def test_a_photograph_goes_where_it_is_larger(
     size: tuple[int, int], bucket: tuple[int, int], fitted: tuple[int, int]
 ) -> None:
-    picture = fit(red(size), [(64, 96), (96, 64)], PAD)
+    picture = fit(red(size), ((64, 96), (96, 64)), PAD)
 
     assert picture.image.shape == (*bucket, 3)
     assert picture.sizes.fitted == fitted
 
 
 def test_padding_lies_at_bottom_and_right() -> None:
-    picture = fit(red((32, 96)), [(64, 96)], PAD)
+    picture = fit(red((32, 96)), ((64, 96),), PAD)
 
     assert (picture.image[:32] == (255, 0, 0)).all()
     assert (picture.image[32:] == PAD).all()

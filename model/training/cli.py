@@ -64,7 +64,7 @@ def run(recipe: Recipe, data: Path, out: Path, stop: int | None, workers: int) -
     if (out / CHECKPOINT).is_file():
         click.echo(f"Going on with the run in {out}.", err=True)
     training = train(recipe, data, out, stop=stop, workers=workers, after_validation=_draw)
-    training.write_weights(FINAL, {})
+    training.write_weights(FINAL)
     click.echo(f"{training.step} steps; weights in {out / FINAL}.", err=True)
 
 

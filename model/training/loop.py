@@ -68,9 +68,15 @@ class Training:
         torch.save(state, part)
         part.replace(self.out / CHECKPOINT)
 
-    def write_weights(self, name: str, note: dict[str, str]) -> None:
+    def write_weights(self, name: str) -> None:
         """Write the averaged weights with what there is to say of them."""
-        metadata = {"variant": self.variant.name, "recipe": self.recipe.name, "steps": str(self.step), **note}
+        metadata = {
+            "variant": self.variant.name,
+            "recipe": self.recipe.name,
+            "licence": self.recipe.licence,
+            "training_data": self.recipe.training_data,
+            "steps": str(self.step),
+        }
         write_weights(self.out / name, self.averaged().state_dict(), metadata)
 
     def averaged(self) -> PanopticDeepLab:
@@ -169,7 +175,7 @@ def judge(
     score = chooser.mean("iou") + chooser.mean("pq")
     if score > training.best:
         training.best = score
-        training.write_weights(BEST, {"score": f"{score:.4f}"})
+        training.write_weights(BEST)
     return figures
 
 

@@ -1,21 +1,12 @@
 """The command `panoptic-train`."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
-import torch
 
 from model.checkpoints import CheckpointError
-from model.checkpoints.weights import load_network
 from model.command_line import run_command
-from model.training.datasets import PanopticFolder
-from model.training.loop import CHECKPOINT, FINAL, Training, train
-from model.training.recipes import Recipe, find_recipe
-from model.training.report import figures_table, plot_curves
-from model.training.teaching import load_curriculum
-from model.training.validation import validate
 
 
 @click.command(name="panoptic-train", context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,37 +39,15 @@ def command(
     panoptic-train street --data DATA --judge runs/street/best.safetensors
     torchrun --nproc-per-node 8 -m model.training.cli street --data DATA --out runs/street
     """  # noqa: D301 -- \b keeps click from joining the lines
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = find_recipe(recipe)
-    if judge:
-        print_figures(chosen, data, judge)
-    elif out is None:
+    if judge is None and out is None:
         raise click.UsageError("say where the run shall stand, with --out DIR")
-    else:
-        run(replace(chosen, steps=steps or chosen.steps), data, out, stop, workers)
+    from model.training import run  # torch takes seconds to import, and --help should not
 
-
-def run(recipe: Recipe, data: Path, out: Path, stop: int | None, workers: int) -> None:
-    """Train, and leave curves and weights."""
-    if (out / CHECKPOINT).is_file():
-        click.echo(f"Going on with the run in {out}.", err=True)
-    training = train(recipe, data, out, stop=stop, workers=workers, after_validation=_draw)
-    training.write_weights(FINAL)
-    click.echo(f"{training.step} steps; weights in {out / FINAL}.", err=True)
-
-
-def print_figures(recipe: Recipe, data: Path, weights: Path) -> None:
-    """Print one Markdown table for each validation folder."""
-    network = load_network(weights)
-    curriculum = load_curriculum(recipe.curriculum)
-    for source in recipe.validation:
-        folder = PanopticFolder(data / source.folder, curriculum, source.data_set)
-        click.echo(figures_table(source.folder, validate(network, folder, curriculum)))
-
-
-def _draw(training: Training) -> None:
-    plot_curves(training.out)
+    chosen = run.prepare(recipe, steps, threads)
+    if judge:
+        run.print_figures(chosen, data, judge)
+    elif out:
+        run.run(chosen, data, out, stop, workers)
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from model.checkpoints.weights import load_network
 
 Report = Callable[[str], None]
 
+CARD = "README.md"
+
 
 def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) -> Bundle:
     """Write and prove a bundle; an older bundle in its place is replaced, anything else is not.
@@ -49,6 +51,8 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
         agreement = compare(network, open_graph(folder / MODEL), pictures, merging)
         _check_agreement(agreement)
         certificate = make_certificate(agreement, pictures, recipe.weights)
+        if recipe.card:
+            shutil.copyfile(recipe.card, folder / CARD)
         entries = [golden for golden, _ in goldens]
         write_manifest(
             folder, make_manifest(checkpoint, variant, recipe, _files(folder), certificate, entries)

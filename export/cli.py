@@ -91,6 +91,12 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
 @click.option(
     "--golden", type=FILE, metavar="PHOTO", help="Photograph for the self-test.  [default: a drawing]"
 )
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Model card in Markdown, kept in the bundle as README.md.",
+)
 def export(
     checkpoint: Path,
     out: Path,
@@ -103,6 +109,7 @@ def export(
     grid: Literal["input", "output"] | None,
     images: tuple[Path, ...],
     golden: Path | None,
+    card: Path | None,
 ) -> None:
     """Make a bundle, for the service to serve, of CHECKPOINT, a weights file as panoptic-train writes it.
 
@@ -127,6 +134,7 @@ def export(
         grid=grid or ("input" if variant.flavour == "own" else "output"),
         images=_photographs(images),
         golden=golden,
+        card=card,
     )
     _tell(write_bundle(checkpoint, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
 
@@ -183,3 +191,7 @@ def _photographs(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     for path in paths:
         found += sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
     return tuple(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -40,6 +40,7 @@ class Recipe:
     grid: Literal["input", "output"]
     images: tuple[Path, ...] = ()  # photographs for the certificate; none: the goldens
     golden: Path | None = None  # a photograph; none: a drawn picture
+    card: Path | None = None  # a model card in Markdown, kept as README.md
 
 
 def make_manifest(

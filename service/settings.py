@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "s"},
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severity that is logged; info logs every request."
+        "info", description="Least severity that is logged; info logs every request but those of probes."
     )
 
     @property

@@ -14,6 +14,7 @@ from service.http.problems import Problem
 from service.metrics import Metrics
 
 HEADER = "X-Request-ID"
+PROBES = ("/livez", "/readyz", "/metrics")  # asked every few seconds; their lines would drown the rest
 CLIENT_GONE = 499  # as nginx counts a caller that left; it is never sent
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -64,7 +65,8 @@ class RequestContext:
         self.metrics.requests.labels(route, str(status), format_).inc()
         if format_:
             self.metrics.duration.labels(format_).observe(spent)
-        log.info(
+        log.log(
+            logging.DEBUG if route in PROBES else logging.INFO,
             "%s %s %d %.1f ms %s %s",
             scope["method"],
             route,

@@ -37,7 +37,10 @@ def network(checkpoint: Path) -> PanopticDeepLab:
 def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Made by the command itself; tests copy it before they harm it."""
     out = tmp_path_factory.mktemp("bundles") / "street"
+    card = tmp_path_factory.mktemp("card") / "card.md"
+    card.write_text("# A model of no use\n")
     arguments = [str(checkpoint), "--out", str(out), "--buckets", "64x96,96x64", "--batch-sizes", "1,2,3"]
+    arguments += ["--card", str(card)]
     export.main(arguments, standalone_mode=False)
     return read_bundle(out)
 

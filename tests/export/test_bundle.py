@@ -34,6 +34,11 @@ def test_the_bundle_tells_what_the_checkpoint_tells(bundle: Bundle, checkpoint: 
     assert manifest.source.sha256 == file_entry(checkpoint).sha256
 
 
+def test_the_model_card_is_one_of_the_bundles_files(bundle: Bundle) -> None:
+    assert "README.md" in bundle.manifest.files
+    assert bundle.file("README.md").read_text() == "# A model of no use\n"
+
+
 def test_nothing_is_left_beside_the_bundle(bundle: Bundle) -> None:
     assert [entry.name for entry in bundle.path.parent.iterdir()] == ["street"]
 

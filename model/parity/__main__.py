@@ -12,6 +12,7 @@ from model.command_line import run_command
 from model.parity.findings import Finding, Skipped
 from model.parity.report import family_table
 from model.parity.walk import walk_goldens, walk_keys
+from model.variants import VARIANTS
 
 OUT_OF_TOLERANCE = 1  # exit code
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -31,7 +32,7 @@ def parity(goldens: Path, keys: Path, *, markdown: bool) -> int:
     skipped = [row for row in rows if isinstance(row, Skipped)]
     failed = [finding for finding in findings if not finding.holds]
     if markdown:
-        for line in family_table(findings):
+        for line in family_table(findings, VARIANTS.values()):
             click.echo(line)
         return 0 if findings and not failed else OUT_OF_TOLERANCE
     console = Console(width=None if sys.stdout.isatty() else 150)

@@ -18,24 +18,29 @@ SUMMARY = "_summary.json"  # beside the manifests: how many parameters each has,
 
 
 def walk_goldens(goldens: Path, keys: Path) -> Iterator[Finding | Skipped]:
-    """Compare every .npz of a folder, in order of name, by what it holds."""
+    """Compare every .npz of a folder, in order of name."""
     for path in sorted(goldens.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            if "meta" in arrays:
-                case = read_case(path, arrays)
-                manifest = keys / f"{path.stem}.json" if case is None else _manifest(keys, case.meta)
-                if case is None:
-                    yield Skipped(path.stem, NOT_YET)
-                elif not manifest.is_file():
-                    yield Skipped(path.stem, f"its key manifest {manifest} is not there")
-                else:
-                    yield from compare_case(case, read_shapes(manifest))
-            elif "index" in arrays and any(name.endswith("/logits") for name in arrays.files):
-                yield from compare_tail(path.stem, arrays)
-            elif "index" in arrays:
-                yield from compare_post(path.stem, arrays)
+        yield from compare_golden(path, keys)
+
+
+def compare_golden(path: Path, keys: Path) -> Iterator[Finding | Skipped]:
+    """Compare one .npz by what it holds; a network is freed before the next."""
+    with np.load(path, allow_pickle=False) as arrays:
+        if "meta" in arrays:
+            case = read_case(path, arrays)
+            manifest = keys / f"{path.stem}.json" if case is None else _manifest(keys, case.meta)
+            if case is None:
+                yield Skipped(path.stem, NOT_YET)
+            elif not manifest.is_file():
+                yield Skipped(path.stem, f"its key manifest {manifest} is not there")
             else:
-                yield Skipped(path.stem, "it is no golden: it has neither `meta` nor `index`")
+                yield from compare_case(case, read_shapes(manifest))
+        elif "index" in arrays and any(name.endswith("/logits") for name in arrays.files):
+            yield from compare_tail(path.stem, arrays)
+        elif "index" in arrays:
+            yield from compare_post(path.stem, arrays)
+        else:
+            yield Skipped(path.stem, "it is no golden: it has neither `meta` nor `index`")
 
 
 def walk_keys(keys: Path) -> Iterator[Finding | Skipped]:

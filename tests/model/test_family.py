@@ -12,13 +12,9 @@ from model.variants import EFFICIENTNET_LITE0, VARIANTS, Variant
 
 GOLDENS = Path(__file__).parent.parent / "goldens"
 NETWORKS = sorted(path.stem for path in GOLDENS.glob("*-*.npz"))
-LARGE = ("d2-r103", "old-r101", "old-x101", "d2-h48-1", "d2-h48-dsconv-1", "old-h48")  # twins of smaller ones
 
 
-@pytest.mark.parametrize(
-    "golden",
-    [pytest.param(name, marks=pytest.mark.slow if name.startswith(LARGE) else ()) for name in NETWORKS],
-)
+@pytest.mark.parametrize("golden", NETWORKS)
 def test_a_network_answers_as_its_source_does(golden: str) -> None:
     findings = list(compare_golden(GOLDENS / f"{golden}.npz", GOLDENS / "keys"))
 

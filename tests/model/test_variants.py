@@ -33,8 +33,8 @@ def test_an_unknown_label_set_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("size", [(64, 96), (96, 64)], ids=str)
-def test_heads_lie_at_the_variants_stride(name: str, size: tuple[int, int]) -> None:
+def test_heads_lie_at_the_variants_stride(name: str) -> None:
+    size = (64, 96)
     variant = with_pooling(VARIANTS[name], None)
     with torch.device("meta"):
         network = PanopticDeepLab(variant).eval()

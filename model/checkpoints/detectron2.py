@@ -3,7 +3,6 @@
 A file is a dictionary with the state dict under "model", as Detectron2's trainer writes it, or a bare state dict.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,14 +11,14 @@ import torch
 from torch import Tensor
 
 from model.checkpoints import CheckpointError
+from model.checkpoints.renaming import Rule, backbone_rules, rename
 from model.checkpoints.state import lay_state
 from model.network.panoptic_deeplab import PanopticDeepLab
 from model.variants import Variant
 
 DROPPED = ("pixel_mean", "pixel_std")  # buffers of files before 2021-02; the variant's input holds them
 
-# Pairs of a pattern and its replacement, all applied, in order.
-RULES = (
+RULES: tuple[Rule, ...] = (
     (r"^sem_seg_head\.decoder\.", "semantic_decoder.stages."),
     (r"^ins_embed_head\.decoder\.", "instance_decoder.stages."),
     (r"\.stages\.res\d\.project_conv\.convs\.4\.1\.", ".aspp.pool."),
@@ -31,23 +30,19 @@ RULES = (
     (r"^sem_seg_head\.predictor\.", "semantic_head.predictor."),
     (r"^ins_embed_head\.(center|offset)_head\.", r"\1_head.layers."),
     (r"^ins_embed_head\.(center|offset)_predictor\.", r"\1_head.predictor."),
-    (
-        r"(?<!\.norm)(?<!\.predictor)(?<!\.aspp\.pool)\.weight$",
-        ".conv.weight",
-    ),  # a norm sits inside its convolution
 )
 
 
-def our_name(name: str) -> str:
-    """Rename one parameter; a name that no rule knows comes out as something our network lacks."""
-    for pattern, replacement in RULES:
-        name = re.sub(pattern, replacement, name)
-    return name
+def our_name(name: str, variant: Variant) -> str:
+    """Rename one parameter of a variant; a name that no rule knows comes out as something our network lacks."""
+    if name.startswith("backbone."):
+        return rename(name, backbone_rules(variant.backbone))
+    return rename(name, RULES)
 
 
-def our_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def our_names(state: Mapping[str, Tensor], variant: Variant) -> dict[str, Tensor]:
     """Rename a state dict, without what we do not keep."""
-    return {our_name(name): tensor for name, tensor in state.items() if name not in DROPPED}
+    return {our_name(name, variant): tensor for name, tensor in state.items() if name not in DROPPED}
 
 
 def load_detectron2(path: Path, variant: Variant) -> PanopticDeepLab:
@@ -56,7 +51,7 @@ def load_detectron2(path: Path, variant: Variant) -> PanopticDeepLab:
     Raises: CheckpointError: it is no file of tensors, or does not fit the variant.
     """
     network = PanopticDeepLab(variant)
-    lay_state(network, our_names(_read_tensors(path)), str(path))
+    lay_state(network, our_names(_read_tensors(path), variant), str(path))
     return network.eval()
 
 

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from model.network.layers import ConvNorm, SeparableConv, convolutions
 from model.variants import Aspp, Convolutions, Decoder, Variant
 
-ASPP_DROPOUT = 0.1
-
 
 class AsppModule(nn.Module):
     """Atrous spatial pyramid pooling (Chen et al. 2017)."""
@@ -20,7 +18,7 @@ class AsppModule(nn.Module):
         self.branches = nn.ModuleList([ConvNorm(inputs, spec.channels), *dilated])
         self.pool = nn.Conv2d(inputs, spec.channels, 1, bias=spec.pooling_bias)
         self.project = ConvNorm(spec.channels * 5, spec.channels)
-        self.dropout = nn.Dropout(ASPP_DROPOUT)
+        self.dropout = nn.Dropout(spec.dropout)
         self.pooling_kernel = pooling_kernel
         self.align_corners = align_corners
 

@@ -10,7 +10,9 @@ from rich.table import Table
 
 from model.command_line import run_command
 from model.parity.findings import Finding, Skipped
+from model.parity.report import family_table
 from model.parity.walk import walk_goldens, walk_keys
+from model.variants import VARIANTS
 
 OUT_OF_TOLERANCE = 1  # exit code
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -19,7 +21,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command("python -m model.parity")
 @click.option("--goldens", type=FOLDER, required=True, help="Folder of .npz files.")
 @click.option("--keys", type=FOLDER, required=True, help="Folder of key manifests, FLAVOUR-VARIANT.json.")
-def parity(goldens: Path, keys: Path) -> int:
+@click.option("--markdown", is_flag=True, help="Print the family instead, a line for each variant.")
+def parity(goldens: Path, keys: Path, *, markdown: bool) -> int:
     """Compare our networks and merging with measurements of the published programs.
 
     Ends with 1 where anything is out of tolerance, or nothing could be compared.
@@ -28,6 +31,10 @@ def parity(goldens: Path, keys: Path) -> int:
     findings = [row for row in rows if isinstance(row, Finding)]
     skipped = [row for row in rows if isinstance(row, Skipped)]
     failed = [finding for finding in findings if not finding.holds]
+    if markdown:
+        for line in family_table(findings, VARIANTS.values()):
+            click.echo(line)
+        return 0 if findings and not failed else OUT_OF_TOLERANCE
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(_table(findings))
     for why in dict.fromkeys(row.why for row in skipped):

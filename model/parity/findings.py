@@ -1,5 +1,6 @@
 """Findings: what was measured against a golden, and how much was allowed."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -12,6 +13,8 @@ class Finding:
     found: str
     allowed: str
     holds: bool
+    variant: str = ""  # ours, where it is about a network
+    value: float = math.nan  # what was found, where it is one number
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,10 @@ class Skipped:
     why: str
 
 
-def share(golden: str, what: str, value: float, least: float) -> Finding:
+def share(golden: str, what: str, value: float, least: float, variant: str) -> Finding:
     """A share of equal pixels, 0 to 1."""
-    return Finding(golden, what, f"{value:.4%} equal", f"at least {least:.2%}", value >= least)
+    found, allowed = f"{value:.4%} equal", f"at least {least:.2%}"
+    return Finding(golden, what, found, allowed, value >= least, variant, value)
 
 
 def count(golden: str, what: str, misfits: list[str], total: int) -> Finding:

@@ -11,21 +11,19 @@ import torch.nn.functional as F
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
-from model.checkpoints.detectron2 import our_names
 from model.checkpoints.state import lay_state
 from model.fit import Sizes
 from model.grouping import VOID
 from model.network.panoptic_deeplab import Heads, PanopticDeepLab, normalize, upsample
 from model.parity.findings import Finding, share
+from model.parity.names import our_name, our_variant
 from model.parity.stand_in import picture, stand_in_weights
 from model.tail import Answer, finish
-from model.variants import Merging, Variant, find_variant, with_pooling
+from model.variants import Merging, Variant, with_pooling
 
 MAX_DIFFERENCE = 2e-4  # of the head's standard deviation; programs alone differ by a tenth of it
 MIN_EQUAL_CLASSES = 0.9999
 MIN_EQUAL_PANOPTIC = 0.999
-
-VARIANT_NAMES = {("d2", "r52"): "r52-dc5"}  # (flavour, name) in goldens and key manifests: ours
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -44,12 +42,6 @@ class Case:
         """This case's parameters."""
         numbers = self.meta["post"]
         return Merging(**{name: numbers[name] for name in Merging.__dataclass_fields__})
-
-
-def our_variant(flavour: str, name: str) -> Variant | None:
-    """The variant behind a golden's name, where we have it."""
-    ours = VARIANT_NAMES.get((flavour, name))
-    return None if ours is None else find_variant(ours)
 
 
 def read_case(path: Path, arrays: NpzFile) -> Case | None:
@@ -77,8 +69,11 @@ def build_network(case: Case, shapes: Shapes) -> PanopticDeepLab:
             weights[name] = torch.from_numpy(case.arrays[key])
         elif kind == "mul":
             weights[name] = weights[name] * torch.from_numpy(case.arrays[key])
-    network = PanopticDeepLab(case.variant)
-    lay_state(network, our_names(weights), case.name)
+    with torch.device("meta"):  # no time and memory for weights that are replaced
+        network = PanopticDeepLab(case.variant)
+    network.to_empty(device="cpu")
+    renamed = {our_name(name, case.variant): weights.pop(name) for name in list(weights)}
+    lay_state(network, renamed, case.name)
     return network.eval()
 
 
@@ -115,21 +110,21 @@ def _compare_head(case: Case, heads: Heads, row: int, name: str) -> Finding:
     ours = getattr(heads, name)[0, :, ::rows, ::columns].numpy().squeeze()
     deviation = float(case.arrays["stats"][row, 1])
     worst = float(np.abs(ours - case.arrays[name].squeeze()).max()) / deviation
-    return Finding(
-        case.name, name, f"{worst:.1e} deviations", f"at most {MAX_DIFFERENCE:.0e}", worst <= MAX_DIFFERENCE
-    )
+    found, allowed = f"{worst:.1e} deviations", f"at most {MAX_DIFFERENCE:.0e}"
+    return Finding(case.name, name, found, allowed, worst <= MAX_DIFFERENCE, case.variant.name, worst)
 
 
 def _compare_map(case: Case, name: str, ours: "np.ndarray[Any, Any]", least: float) -> Finding:
     golden = case.arrays[name]
     steps = (-(-ours.shape[0] // golden.shape[0]), -(-ours.shape[1] // golden.shape[1]))
-    return share(case.name, name, float((ours[:: steps[0], :: steps[1]] == golden).mean()), least)
+    equal = float((ours[:: steps[0], :: steps[1]] == golden).mean())
+    return share(case.name, name, equal, least, case.variant.name)
 
 
 def _image(case: Case) -> "np.ndarray[Any, Any]":
     if "image" in case.arrays:
         return case.arrays["image"]
-    rows, columns = case.meta["out_size"]  # a picture too large to ship is drawn again
+    rows, columns = case.meta.get("out_size", case.arrays["panoptic"].shape)  # not shipped: it is drawn again
     return picture(rows, columns, case.meta["seed"])
 
 

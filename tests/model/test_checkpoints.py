@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from model.checkpoints import CheckpointError
+from model.checkpoints import CheckpointError, original
 from model.checkpoints.detectron2 import load_detectron2, our_name, our_names
 from model.checkpoints.state import find_misfits
 from model.checkpoints.weights import load_network, read_metadata, read_weights, write_weights
 from model.network.panoptic_deeplab import PanopticDeepLab
 from model.parity.stand_in import stand_in_network
-from model.variants import EFFICIENTNET_LITE0
+from model.variants import EFFICIENTNET_LITE0, R52_DC5, find_variant
 
 METADATA = {"variant": "efficientnet-lite0", "training_data": "none", "steps": "12"}
 
@@ -144,11 +144,55 @@ def test_at_most_ten_misfits_of_each_kind_are_listed(tmp_path: Path, network: Pa
     ],
 )
 def test_a_name_of_detectron2_becomes_ours(theirs: str, ours: str) -> None:
-    assert our_name(theirs) == ours
+    assert our_name(theirs, R52_DC5) == ours
+
+
+@pytest.mark.parametrize(
+    ("variant", "theirs", "ours"),
+    [
+        ("r50-os32", "layer4.0.downsample.1.bias", "res5.0.shortcut.norm.bias"),
+        ("resnext101-os32", "conv1.weight", "stem.conv1.conv.weight"),
+        (
+            "xception65-os32",
+            "block21.sep_conv3.block.bn_point.bias",
+            "block21.separable3.pointwise.norm.bias",
+        ),
+        ("hrnet48-os4", "transition1.1.0.0.weight", "transition1.1.conv.weight"),
+        ("hrnet48-os4", "stage4.2.fuse_layers.3.0.1.0.weight", "stage4.2.paths.3.0.1.conv.weight"),
+        ("mobilenet-v2-os32", "features.1.conv.1.weight", "stages.0.0.layers.project.conv.weight"),
+        ("mnasnet-os32", "layers.13.0.layers.7.bias", "stages.6.0.layers.project.norm.bias"),
+    ],
+)
+def test_a_name_of_an_original_backbone_becomes_ours(variant: str, theirs: str, ours: str) -> None:
+    assert original.our_name(f"backbone.{theirs}", find_variant(variant)) == f"backbone.{ours}"
+
+
+@pytest.mark.parametrize(
+    ("variant", "theirs", "ours"),
+    [
+        (
+            "r50-os32",
+            "semantic_decoder.fuse.0.0.1.weight",
+            "semantic_decoder.stages.res4.fuse.pointwise.conv.weight",
+        ),
+        (
+            "r50-os16",
+            "semantic_decoder.fuse.0.0.1.weight",
+            "semantic_decoder.stages.res3.fuse.pointwise.conv.weight",
+        ),
+        ("r50-os32", "instance_head.classifier.offset.1.bias", "offset_head.predictor.bias"),
+    ],
+)
+def test_a_name_of_the_original_repository_becomes_ours(variant: str, theirs: str, ours: str) -> None:
+    assert original.our_name(f"decoder.{theirs}", find_variant(variant)) == ours
+
+
+def test_a_name_that_no_rule_knows_fits_nothing() -> None:
+    assert original.our_name("decoder.stranger.weight", find_variant("r50-os32")).startswith("decoder.")
 
 
 def test_the_buffers_of_older_files_are_dropped() -> None:
-    assert our_names({"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.zeros(3, 1, 1)}) == {}
+    assert our_names({"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.zeros(3, 1, 1)}, R52_DC5) == {}
 
 
 @pytest.mark.parametrize("wrapped", [True, False], ids=["under model", "bare"])

@@ -3,11 +3,17 @@
 from torch import nn
 
 from model.network.backbones.efficientnet_lite import EfficientNetLiteBackbone
+from model.network.backbones.hrnet import HighResolutionBackbone
+from model.network.backbones.mobilenet import MobileNetBackbone
 from model.network.backbones.resnet import ResNetBackbone
-from model.variants import Backbone, EfficientNetLite, ResNet
+from model.network.backbones.xception import XceptionBackbone
+from model.variants import Backbone, EfficientNetLite, HighResolution, MobileNet, ResNet, Xception
 
 BACKBONES: dict[type[Backbone], type[nn.Module]] = {
     ResNet: ResNetBackbone,
+    Xception: XceptionBackbone,
+    HighResolution: HighResolutionBackbone,
+    MobileNet: MobileNetBackbone,
     EfficientNetLite: EfficientNetLiteBackbone,
 }
 

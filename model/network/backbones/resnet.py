@@ -1,6 +1,6 @@
-"""ResNet with bottlenecks, in the dilated form (DC5) of DeepLab.
+"""ResNet and ResNeXt with bottlenecks, plain or in the dilated form (DC5) of DeepLab.
 
-Source: He et al. 2016; stem, strides and multigrid as in Detectron2's DeepLab project.
+Source: He et al. 2016, Xie et al. 2017; stem, strides and multigrid as in Detectron2's DeepLab project.
 """
 
 from collections import OrderedDict
@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.network.layers import ConvNorm
+from model.network.residual import EXPANSION, Bottleneck
 from model.variants import ResNet
 
 STEM_CHANNELS = {"deeplab": 128, "basic": 64}
 WIDTHS = (64, 128, 256, 512)
-EXPANSION = 4
 
 
 class ResNetBackbone(nn.Module):
@@ -26,13 +26,18 @@ class ResNetBackbone(nn.Module):
         self.channels: dict[str, int] = {}
         for stage, (count, width, stride) in enumerate(zip(spec.blocks, WIDTHS, spec.strides, strict=True)):
             dilations = spec.res5_dilations if stage == 3 else (1,) * count
+            outputs = width * EXPANSION
+            inner = spec.groups * spec.group_width * width // WIDTHS[0]
             blocks = []
             for index, dilation in enumerate(dilations):
-                blocks.append(Bottleneck(inputs, width, stride if index == 0 else 1, dilation))
-                inputs = width * EXPANSION
+                first = stride if index == 0 else 1
+                blocks.append(
+                    Bottleneck(inputs, inner, outputs, stride=first, dilation=dilation, groups=spec.groups)
+                )
+                inputs = outputs
             name = f"res{stage + 2}"
             self.add_module(name, nn.Sequential(*blocks))
-            self.channels[name] = inputs
+            self.channels[name] = outputs
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) to features at strides 4, 8, 16 and 16 or 32."""
@@ -42,25 +47,6 @@ class ResNetBackbone(nn.Module):
             x = self.get_submodule(name)(x)
             features[name] = x
         return features
-
-
-class Bottleneck(nn.Module):
-    """1x1 reduce, 3x3, 1x1 expand, and the sum with the input or its projection."""
-
-    def __init__(self, inputs: int, width: int, stride: int, dilation: int):
-        super().__init__()
-        outputs = width * EXPANSION
-        self.conv1 = ConvNorm(inputs, width)
-        self.conv2 = ConvNorm(width, width, 3, stride=stride, dilation=dilation)
-        self.conv3 = ConvNorm(width, outputs, activation=None)
-        self.shortcut = None
-        if inputs != outputs:
-            self.shortcut = ConvNorm(inputs, outputs, stride=stride, activation=None)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, 4 width, H / stride, W / stride)."""
-        y = self.conv3(self.conv2(self.conv1(x)))
-        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)))
 
 
 def _stem(kind: str) -> nn.Sequential:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from export import ExportError
-from export.onnx_graph import COARSEST_STRIDE, INPUT, side_step
+from export.onnx_graph import INPUT, side_step
 from model.bundle import (
     CategorySpec,
     Certificate,
@@ -85,7 +85,7 @@ def check_sizes(variant: Variant, recipe: Recipe) -> None:
     """
     step = side_step(variant)
     kernel = variant.pooling_kernel or (1, 1)
-    least = (kernel[0] * COARSEST_STRIDE, kernel[1] * COARSEST_STRIDE)
+    least = (kernel[0] * variant.coarsest_stride, kernel[1] * variant.coarsest_stride)
     for rows, columns in recipe.buckets:
         if rows % step or columns % step:
             raise ExportError(

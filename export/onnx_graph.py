@@ -26,7 +26,6 @@ OPSET = 20
 MAX_BATCH = 256
 MAX_SIDE = 8192  # pixels; both only bound the free shapes
 SIDES = ("rows", "columns")
-COARSEST_STRIDE = 16
 
 Size = tuple[int, int]  # rows, columns
 
@@ -80,7 +79,7 @@ def write_graph(network: PanopticDeepLab, path: Path, *, size: Size | None = Non
 
 def side_step(variant: Variant) -> int:
     """The graph takes pictures whose sides are multiples of it: the coarsest stride, or the variant's divisor."""
-    return max(COARSEST_STRIDE, variant.input.divisor)
+    return max(variant.coarsest_stride, variant.input.divisor)
 
 
 def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
@@ -96,7 +95,7 @@ def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
 def _example_size(variant: Variant) -> Size:
     """Sides that differ and exceed the pooling kernel, so that tracing takes neither for a constant."""
     kernel = variant.pooling_kernel or (6, 8)
-    return ((kernel[0] + 2) * COARSEST_STRIDE, (kernel[1] + 4) * COARSEST_STRIDE)
+    return ((kernel[0] + 2) * variant.coarsest_stride, (kernel[1] + 4) * variant.coarsest_stride)
 
 
 def _name_sides(graph: onnx.ModelProto, cells: int) -> None:

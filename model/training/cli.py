@@ -37,7 +37,7 @@ def command(
     \b
     panoptic-train street --data DATA --out runs/street
     panoptic-train street --data DATA --judge runs/street/best.safetensors
-    torchrun --nproc-per-node 8 -m model.training.cli street --data DATA --out runs/street
+    torchrun --nproc-per-node 2 -m model.training.cli street --data DATA --out runs/street
     """  # noqa: D301 -- \b keeps click from joining the lines
     if judge is None and out is None:
         raise click.UsageError("say where the run shall stand, with --out DIR")

@@ -12,6 +12,7 @@ from export.goldens import write_goldens
 from export.manifest import Recipe, check_sizes, make_manifest, merging_spec
 from export.onnx_graph import write_graph
 from export.pictures import fit, read_photograph
+from export.pooling import pool_for
 from export.verify import prove_goldens
 from model.bundle import MANIFEST, MODEL, Bundle, FileEntry, file_entry, read_bundle, write_manifest
 from model.checkpoints.weights import load_network
@@ -35,8 +36,9 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
     _check_place(out)
     report(f"reading {checkpoint}")
     network = load_network(checkpoint)
+    check_sizes(network.variant, recipe)
+    network = pool_for(network, recipe.buckets)
     variant = network.variant
-    check_sizes(variant, recipe)
     merging = merging_spec(variant, recipe.grid)
     photographs = [read_photograph(path) for path in recipe.images]
     golden = read_photograph(recipe.golden) if recipe.golden else None

@@ -65,7 +65,7 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
     "--buckets",
     callback=read_buckets,
     metavar="SIZES",
-    help="Input sizes, rows x columns, as in 384x512,512x384.  [default: the variant's, both ways up]",
+    help="Input sizes, rows x columns, as in 384x512,512x384.  [default: the variant's, turned too if one graph can]",
 )
 @click.option(
     "--batch-sizes",
@@ -118,8 +118,8 @@ def export(
     """
     from export.bundle import write_bundle  # torch takes seconds to import, and --help should not
     from export.manifest import Recipe
+    from export.pooling import usual_buckets
     from model.checkpoints.weights import read_metadata, read_variant
-    from model.fit import both_ways_up
 
     metadata, variant = read_metadata(checkpoint), read_variant(checkpoint)
     recipe = Recipe(
@@ -129,7 +129,7 @@ def export(
         training_data=training_data or _word(checkpoint, metadata, "training_data"),
         weights=metadata.get("weights", "trained"),
         published=metadata.get("figures"),
-        buckets=buckets or both_ways_up(variant.input.size),
+        buckets=buckets or usual_buckets(variant.input.size, variant),
         batch_sizes=batch_sizes,
         grid=grid or ("input" if variant.flavour == "own" else "output"),
         images=_photographs(images),

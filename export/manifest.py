@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from export import ExportError
-from export.onnx_graph import INPUT, side_step
+from export.onnx_graph import INPUT, side_form
 from model.bundle import (
     CategorySpec,
     Certificate,
@@ -80,21 +80,13 @@ def make_manifest(
 def check_sizes(variant: Variant, recipe: Recipe) -> None:
     """Refuse buckets and batch sizes that the graph cannot take.
 
-    Raises: ExportError: a side is no multiple of the graph's step or lies below the image pooling's window, or the
-        batch sizes do not ascend from 1.
+    Raises: ExportError: a side is not of the graph's form, or the batch sizes do not ascend from 1.
     """
-    step = side_step(variant)
-    kernel = variant.pooling_kernel or (1, 1)
-    least = (kernel[0] * variant.coarsest_stride, kernel[1] * variant.coarsest_stride)
-    for rows, columns in recipe.buckets:
-        if rows % step or columns % step:
+    form = side_form(variant)
+    for bucket in recipe.buckets:
+        if not form.holds(bucket):
             raise ExportError(
-                f"the bucket {rows}x{columns} must be in multiples of {step}, for {variant.name}."
-            )
-        if rows < least[0] or columns < least[1]:
-            raise ExportError(
-                f"the bucket {rows}x{columns} is smaller than the image pooling of {variant.name}, which needs"
-                f" {least[0]}x{least[1]}. Give larger buckets."
+                f"the sides of the bucket {bucket[0]}x{bucket[1]} must be {form}, for {variant.name}."
             )
     sizes = recipe.batch_sizes
     if sizes[0] != 1 or list(sizes) != sorted(set(sizes)):

@@ -8,6 +8,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -30,6 +31,21 @@ SIDES = ("rows", "columns")
 Size = tuple[int, int]  # rows, columns
 
 
+@dataclass(frozen=True)
+class Sides:
+    """The form of the sides that a graph takes: step * k + rest pixels."""
+
+    step: int
+    rest: int
+
+    def holds(self, size: Size) -> bool:
+        """Whether both sides are of this form."""
+        return all(side % self.step == self.rest for side in size)
+
+    def __str__(self) -> str:
+        return f"multiples of {self.step}{' plus 1' if self.rest else ''}"
+
+
 class GraphNetwork(nn.Module):
     """What is traced: cast and normalisation within, so that a host moves bytes only; batch norms folded."""
 
@@ -47,17 +63,20 @@ def write_graph(network: PanopticDeepLab, path: Path, *, size: Size | None = Non
     """Trace the network, in eval mode, and write one ONNX file with fp32 weights and folded batch norms.
 
     Args:
-        size: rows and columns to fix; None leaves them free, in multiples of `side_step`. The batch is always free.
-    Raises: ValueError: a side of `size` is no multiple of `side_step`.
+        size: rows and columns to fix; None leaves them free, of the form of `Sides`. The batch is always free.
+    Raises: ValueError: a side of `size` is not of that form.
     """
-    step = side_step(network.variant)
-    if size is not None and (size[0] % step or size[1] % step):
-        raise ValueError(f"the size {size[0]}x{size[1]} must be in multiples of {step}")
+    form = side_form(network.variant)
+    if size is not None and not form.holds(size):
+        raise ValueError(f"the sides of {size[0]}x{size[1]} must be {form}")
     rows, columns = size or _example_size(network.variant)
     sides = (
         {}
         if size
-        else {axis: step * Dim(name, max=MAX_SIDE // step) for axis, name in enumerate(SIDES, start=1)}
+        else {
+            axis: form.step * Dim(name, max=MAX_SIDE // form.step) + form.rest
+            for axis, name in enumerate(SIDES, start=1)
+        }
     )
     with _quiet():
         program = torch.onnx.export(
@@ -72,14 +91,17 @@ def write_graph(network: PanopticDeepLab, path: Path, *, size: Size | None = Non
         )
     assert program is not None
     graph = _without_traces(program.model_proto)
-    _name_sides(graph, step // network.variant.stride)
+    _name_sides(graph, replace(form, step=form.step // network.variant.stride))
     onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
 
 
-def side_step(variant: Variant) -> int:
-    """The graph takes pictures whose sides are multiples of it: the coarsest stride, or the variant's divisor."""
-    return max(variant.coarsest_stride, variant.input.divisor)
+def side_form(variant: Variant) -> Sides:
+    """Multiples of the coarsest stride; one more where upsampling aligns corners, to keep corners on corners.
+
+    The published sizes are of this form.
+    """
+    return Sides(variant.coarsest_stride, rest=1 if variant.align_corners else 0)
 
 
 def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
@@ -95,16 +117,20 @@ def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
 def _example_size(variant: Variant) -> Size:
     """Sides that differ and exceed the pooling kernel, so that tracing takes neither for a constant."""
     kernel = variant.pooling_kernel or (6, 8)
-    return ((kernel[0] + 2) * variant.coarsest_stride, (kernel[1] + 4) * variant.coarsest_stride)
+    form = side_form(variant)
+    rows, columns = (
+        (cells + more) * form.step + form.rest for cells, more in zip(kernel, (2, 4), strict=True)
+    )
+    return rows, columns
 
 
-def _name_sides(graph: onnx.ModelProto, cells: int) -> None:
+def _name_sides(graph: onnx.ModelProto, form: Sides) -> None:
     """Name free sides of the heads by those of the input; the exporter gives them running numbers."""
     for output in graph.graph.output:
         _, _, *sides = output.type.tensor_type.shape.dim
         for side, name in zip(sides, SIDES, strict=True):
             if side.dim_param:
-                side.dim_param = f"{cells}*{name}"
+                side.dim_param = f"{form.step}*{name}{' + 1' if form.rest else ''}"
 
 
 def _without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:

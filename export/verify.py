@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from export.certificate import answer, compare, open_graph, run_graph
 from export.goldens import read_golden
 from export.pictures import Picture, fit, read_photograph
+from export.pooling import pool_for
 from model.bundle import Bundle, BundleError, Golden, file_entry, read_bundle
 from model.checkpoints.weights import load_network
 from model.network.panoptic_deeplab import Heads
@@ -73,7 +74,7 @@ def _prove_source(
     bundle: Bundle, session: onnxruntime.InferenceSession, checkpoint: Path, photographs: Sequence[Path]
 ) -> Iterator[Check]:
     manifest = bundle.manifest
-    network = load_network(checkpoint)
+    network = pool_for(load_network(checkpoint), manifest.input.buckets)
     if network.variant.name != manifest.variant:
         raise BundleError(f"{checkpoint} holds {network.variant.name}, {bundle.path} {manifest.variant}.")
     same = file_entry(checkpoint).sha256 == manifest.source.sha256

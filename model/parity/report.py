@@ -29,11 +29,11 @@ def family_table(findings: Sequence[Finding], variants: Iterable[Variant]) -> It
 
     The largest difference is that of any head, in standard deviations of the head; shares are the least of all goldens.
     """
-    yield _line(TITLES)
-    yield _line(["---"] * len(TITLES))
+    yield markdown_line(TITLES)
+    yield markdown_line(["---"] * len(TITLES))
     for variant in variants:
         own = [finding for finding in findings if finding.variant == variant.name]
-        yield _line([*facts(variant), _cost(variant), *_agreement(own)])
+        yield markdown_line([*facts(variant), _cost(variant), *_agreement(own)])
 
 
 def facts(variant: Variant) -> list[str]:
@@ -45,12 +45,16 @@ def facts(variant: Variant) -> list[str]:
     return [f"`{variant.name}`", SOURCES[variant.flavour], published, f"{count / 1e6:.2f}"]
 
 
-def _cost(variant: Variant) -> str:
-    """Multiply-adds of the convolutions for one picture of the published size, heads before the last upsampling."""
-    rows, columns = variant.input.size
+def multiply_adds(variant: Variant, rows: int, columns: int) -> float:
+    """Of the convolutions for one picture, heads before the last upsampling."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         PanopticDeepLab(variant).eval()(torch.empty(1, 3, rows, columns))
-    return f"{counter.get_total_flops() / 2e9:.1f}, {rows}×{columns}"
+    return counter.get_total_flops() / 2
+
+
+def _cost(variant: Variant) -> str:
+    rows, columns = variant.input.size
+    return f"{multiply_adds(variant, rows, columns) / 1e9:.1f}, {rows}×{columns}"
 
 
 def _agreement(findings: Sequence[Finding]) -> list[str]:
@@ -65,5 +69,6 @@ def _agreement(findings: Sequence[Finding]) -> list[str]:
     return [str(len(goldens)), f"{max(differences):.1e}", f"{classes:.3%}", f"{panoptic:.3%}"]
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_line(cells: Iterable[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"

@@ -115,7 +115,10 @@ def test_verify_finds_another_checkpoint(
             ["{checkpoint}", "--out", "b", "--buckets", "big"],
             "'big' is no list of sizes; write rows x columns",
         ),
-        (["{checkpoint}", "--out", "b", "--buckets", "60x96"], "the bucket 60x96 must be in multiples of 16"),
+        (
+            ["{checkpoint}", "--out", "b", "--buckets", "60x96"],
+            "the sides of the bucket 60x96 must be multiples of 16",
+        ),
         (["{checkpoint}", "--out", "b", "--batch-sizes", "2,4"], "the batch sizes 2, 4 must ascend from 1"),
         (["{checkpoint}", "--out", "b", "--batch-sizes", "x"], "'x' is no list of numbers"),
         (["{checkpoint}", "--out", "b", "--images", "no.jpg"], "there is no photograph no.jpg. Give a JPEG"),

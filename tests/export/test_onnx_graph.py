@@ -65,7 +65,7 @@ def test_the_graph_tells_no_path_of_the_machine_that_traced_it(bundle: Bundle) -
 
 
 def test_a_size_off_the_step_is_refused(network: PanopticDeepLab, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the size 60x96 must be in multiples of 16"):
+    with pytest.raises(ValueError, match="the sides of 60x96 must be multiples of 16"):
         write_graph(network, tmp_path / "model.onnx", size=(60, 96))
 
 

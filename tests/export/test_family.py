@@ -1,0 +1,59 @@
+"""Every variant has a graph, at its published size and at smaller ones."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from export.family import export_stand_in, family, family_buckets
+from export.onnx_graph import side_form
+from model.variants import VARIANTS, Variant, find_variant
+
+SMALL = 8  # a part of the published sides
+EACH_FAMILY = ("r52-dc5-dsconv", "xception65-dc5-dsconv-coco", "hrnet18-os4", "mobilenet-v2-os32")
+REST = sorted(VARIANTS.keys() - set(EACH_FAMILY))
+EIGHT_GB = 8e9
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
+def test_the_sizes_of_a_variant_are_its_published_one_and_a_smaller_of_the_same_form(
+    variant: Variant,
+) -> None:
+    published, smaller = family_buckets(variant, 1)
+
+    assert published == variant.input.size
+    assert side_form(variant).holds(smaller)
+
+
+@pytest.mark.parametrize("name", EACH_FAMILY)
+def test_a_variant_of_each_family_exports_and_proves_itself(name: str, tmp_path: Path) -> None:
+    exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
+
+    assert exported.bundle.manifest.certificate.equal_panoptic_pixels > 0.999
+    assert "stand-in" in exported.bundle.manifest.certificate.weights
+
+
+def test_the_command_prints_a_line_for_each_variant_and_tells_which_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--out", str(tmp_path), "--variant", "mobilenet-v2-os32", "--batch-sizes", "2"]
+
+    result = CliRunner().invoke(family, [*arguments, "--part", "16"], standalone_mode=False)
+
+    assert result.return_value == 1
+    assert "FAILED: Error: the batch sizes 2 must ascend from 1" in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REST)
+def test_every_other_variant_exports_and_proves_itself(name: str, tmp_path: Path) -> None:
+    exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
+
+    assert exported.bundle.manifest.certificate.equal_panoptic_pixels > 0.999
+
+
+@pytest.mark.slow
+def test_the_largest_network_exports_at_its_published_size_within_8_gb(tmp_path: Path) -> None:
+    exported = export_stand_in(find_variant("hrnet48"), tmp_path / "hrnet48", 1, "1,2")
+
+    assert exported.memory < EIGHT_GB

@@ -13,6 +13,7 @@ from model.fit import Box
 from service.pipeline.image_errors import ImageError, ImageTooLarge, NotAnImage, refusal
 from service.pipeline.jpeg import decode_jpeg, reduction
 from service.pipeline.rgb import to_rgb
+from service.pipeline.webp import decode_webp
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of what is taken; a JPEG may turn out an MPO, of two-lens cameras, whose first picture counts."""
@@ -85,7 +86,11 @@ def _decode(data: bytes, image: Image.Image, needed: Callable[[Size], Size] | No
         pixels = decode_jpeg(data, stored, factor)
         if pixels is not None:
             return _upright(pixels, stored, orientation, orientation, factor)
-    image.load()  # of a JPEG too, whose damage Pillow has the last word on
+    if image.format == "WEBP" and image.mode == "RGB" and getattr(image, "n_frames", 1) == 1:
+        pixels = decode_webp(data)
+        if pixels is not None and pixels.shape[:2] == (image.height, image.width):
+            return _upright(pixels, (image.height, image.width), orientation, orientation)
+    image.load()  # of a JPEG or WebP too, whose damage Pillow has the last word on
     pixels = to_rgb(image)
     left = _orientation(image)  # Pillow turns a TIFF itself while loading
     return _upright(pixels, (pixels.shape[0], pixels.shape[1]), orientation, left)

@@ -13,8 +13,8 @@ from model.bundle import Size
 HEADROOM = 2.0
 """How many times the needed size, on both sides, a reduced picture has at least.
 
-A block is averaged more sharply than the resize averages, so the last factor of 2 is left to the resize: the network's
-input then stays within about 45 dB of the full way's, against 35 without; `benchmarks/codecs.py` prints both.
+A block is averaged more sharply than the resize averages, so the last factor of 2 is left to the resize: it keeps the
+network's input at about 47 dB or nearer to the full way's, against 38 without; `benchmarks/reduced.py` prints both.
 """
 
 

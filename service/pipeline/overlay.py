@@ -23,7 +23,7 @@ _OPACITY = 0.55
 _VOID_LIGHT = 0.75
 _LABELLED_SHARE = 0.004  # of the picture; smaller segments go without a label
 _QUALITY = 85
-_QUICKEST = 0  # WebP's method; its default takes three times as long for a seventh fewer bytes
+_QUICKEST = 0  # WebP's method; its default takes three times as long for a fifth fewer bytes
 _COARSE = 256  # pixels a side of the map on which places of labels are sought
 _GOLDEN = 0.618  # steps of this fraction spread neighbours' shades apart
 

@@ -14,7 +14,7 @@ from zlib_ng import zlib_ng
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB, _PALETTE = 2, 3  # colour types
 _UP = 2  # the filter's number
-_LEVEL = 2  # of zlib-ng; 1 is hardly quicker and half as large again, 6 takes several times as long for a tenth less
+_LEVEL = 2  # of zlib-ng; 1 is hardly quicker and twice as large, 6 takes three times as long for a tenth less
 
 
 def rgb_png(rgb: NDArray[np.uint8], texts: Mapping[str, str] | None = None) -> bytes:

@@ -162,3 +162,13 @@ def test_the_first_page_of_a_tiff_counts(encode: Encode) -> None:
 
 def test_a_tiled_tiff_comes_back_exactly() -> None:
     assert np.array_equal(read(tiled_tiff(GRADIENT, side=32)), GRADIENT)
+
+
+@pytest.mark.parametrize(
+    "options", [{"quality": 85}, {"lossless": True}, {"exif": Image.Exif(), "quality": 60}]
+)
+def test_a_webp_is_decoded_as_pillow_does(options: dict[str, object], encode: Encode) -> None:
+    data = encode(Image.open(photograph("coffee.png")).convert("RGB"), "WEBP", **options)
+    expected = np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(int)
+
+    assert np.abs(read(data) - expected).max() <= 1

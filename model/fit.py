@@ -11,6 +11,9 @@ from PIL import Image
 
 from model.bundle import Color, Size
 
+Box = tuple[float, float, float, float]
+"""A part of a picture in pixels, which may be cut: left, top, right, bottom."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -40,24 +43,45 @@ def fitted_size(photograph: Size, bucket: Size) -> Size:
     return rows, columns
 
 
-def resize(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Scale (H, W, 3) RGB by Pillow's bilinear filter, which antialiases: the filter the networks are trained with."""
-    if pixels.shape[:2] == size:
+def resize(pixels: NDArray[np.uint8], size: Size, box: Box | None = None) -> NDArray[np.uint8]:
+    """Scale (H, W, 3) RGB by Pillow's bilinear filter, which antialiases: the filter the networks are trained with.
+
+    Args:
+        box: the part that is scaled; None is all.
+    """
+    rows, columns = pixels.shape[:2]
+    whole = (0.0, 0.0, float(columns), float(rows))
+    if (rows, columns) == size and box in (None, whole):
         return pixels
-    rows, columns = size
-    image = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=None)
+    image = Image.fromarray(pixels).resize(
+        (size[1], size[0]), Image.Resampling.BILINEAR, box, reducing_gap=None
+    )
     return np.asarray(image)
 
 
-def fit(pixels: NDArray[np.uint8], bucket: Size, pad_value: Color) -> tuple[NDArray[np.uint8], Sizes]:
-    """Bring a photograph, (H, W, 3) RGB, to the bucket's size: at the top left, padded at bottom and right."""
-    photograph = (pixels.shape[0], pixels.shape[1])
+def fit(
+    pixels: NDArray[np.uint8],
+    bucket: Size,
+    pad_value: Color,
+    *,
+    photograph: Size | None = None,
+    box: Box | None = None,
+    out: NDArray[np.uint8] | None = None,
+) -> tuple[NDArray[np.uint8], Sizes]:
+    """Bring a photograph, (H, W, 3) RGB, to the bucket's size: at the top left, padded at bottom and right.
+
+    Args:
+        photograph: its own size where the pixels are a reduced copy of it.
+        box: where in the pixels it lies, as for `resize`.
+        out: (rows, columns, 3) of the bucket, written and returned, such as a place in a batch; None makes one.
+    """
+    photograph = photograph or (pixels.shape[0], pixels.shape[1])
     sizes = Sizes(input=bucket, fitted=fitted_size(photograph, bucket), output=photograph)
     rows, columns = sizes.fitted
-    canvas = np.empty((*bucket, 3), np.uint8)
+    canvas = np.empty((*bucket, 3), np.uint8) if out is None else out
     canvas[rows:] = pad_value
     canvas[:rows, columns:] = pad_value
-    canvas[:rows, :columns] = resize(pixels, sizes.fitted)
+    canvas[:rows, :columns] = resize(pixels, sizes.fitted, box)
     return canvas, sizes
 
 

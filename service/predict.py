@@ -7,7 +7,7 @@ from pathlib import Path
 from model.bundle import BundleError, read_bundle
 from service.app import open_predictor
 from service.pipeline.encode import describe, panoptic_png, to_json
-from service.pipeline.images import ImageError
+from service.pipeline.image_errors import ImageError
 from service.pipeline.overlay import draw_overlay, encode_overlay
 from service.pipeline.predictor import Predictor
 from service.settings import Parser, SettingsError, add_settings, read_settings

@@ -6,7 +6,13 @@ from typing import Any
 from starlette.responses import Response
 
 from service.pipeline.encode import to_json
-from service.pipeline.images import ImageDamaged, ImageError, ImageTooLarge, ImageUnsupported, NotAnImage
+from service.pipeline.image_errors import (
+    ImageDamaged,
+    ImageError,
+    ImageTooLarge,
+    ImageUnsupported,
+    NotAnImage,
+)
 
 MEDIA_TYPE = "application/problem+json"
 

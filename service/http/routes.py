@@ -17,7 +17,7 @@ from service.http.schemas import REQUEST_BODY, RESPONSES
 from service.metrics import CONTENT_TYPE
 from service.pipeline.batcher import BatcherClosed, QueueFull
 from service.pipeline.encode import to_json
-from service.pipeline.images import ImageError
+from service.pipeline.image_errors import ImageError
 from service.pipeline.predictor import Predictor
 
 router = APIRouter()

@@ -1,41 +1,63 @@
-"""Encoding: the COCO panoptic PNG and the JSON beside it."""
+"""Encoding: the COCO panoptic PNG, the masks and the JSON beside it."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
+import cv2
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from model.bundle import Bundle, Size
+from service.pipeline.png import palette_png, rgb_png
+from service.pipeline.rle import compressed_masks
 from service.pipeline.segments import Segment
 
 MAX_ID = (1 << 24) - 1
-_COMPRESSION = 1  # zlib level: larger ones take several times as long for a third of the bytes
+_PALETTE_COLORS = 256
 
 
-def panoptic_png(ids: NDArray[np.int32], segments: Sequence[Segment], *, request_id: str = "") -> bytes:
+def panoptic_png(
+    ids: NDArray[np.int32], segments: Sequence[Segment], *, request_id: str = "", palette: bool = False
+) -> bytes:
     """Write ids as RGB, id = R + 256 G + 65536 B, with the segments as JSON in an iTXt chunk.
 
     Args:
         ids: (H, W), 0 to MAX_ID.
+        segments: in order of id, one for every id but 0.
+        palette: 8 bits a pixel, whose palette holds the same RGB, where it has room for all; a reader that doesn't
+            expand palettes sees numbers that mean nothing.
     """
-    text = PngInfo()
-    text.add_itxt("segments_info", to_json([segment.to_json() for segment in segments]).decode())
+    texts = {"segments_info": to_json([segment.to_json() for segment in segments]).decode()}
     if request_id:
-        text.add_itxt("request_id", request_id)
-    file = BytesIO()
-    Image.fromarray(ids_to_rgb(ids)).save(file, "PNG", compress_level=_COMPRESSION, pnginfo=text)
-    return file.getvalue()
+        texts["request_id"] = request_id
+    if palette and len(segments) < _PALETTE_COLORS:
+        there_are = np.array([[0, *(segment.id for segment in segments)]], np.int32)
+        return palette_png(number_ids(ids, segments).astype(np.uint8), ids_to_rgb(there_are)[0], texts)
+    return rgb_png(ids_to_rgb(ids), texts)
+
+
+def rle_masks(ids: NDArray[np.int32], segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    """The mask of every segment as pycocotools reads it: {"size": [H, W], "counts": text}.
+
+    Args:
+        segments: in order of id.
+    """
+    counts = compressed_masks(ids, [segment.id for segment in segments])
+    return [{"size": list(ids.shape), "counts": each.decode("ascii")} for each in counts]
+
+
+def number_ids(ids: NDArray[np.int32], segments: Sequence[Segment]) -> NDArray[np.uint16]:
+    """(H, W) ids to their segments' places in the list, from 1 on; 0 stays 0."""
+    table = np.zeros(max((segment.id for segment in segments), default=0) + 1, np.uint16)
+    table[[segment.id for segment in segments]] = np.arange(1, len(segments) + 1)
+    return np.take(table, ids)
 
 
 def ids_to_rgb(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
     """(H, W) ids to (H, W, 3) COCO colours."""
-    little = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8)
-    return np.ascontiguousarray(little.reshape(*ids.shape, 4)[:, :, :3])
+    little = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
+    return np.asarray(cv2.cvtColor(little, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def rgb_to_ids(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -1,19 +1,19 @@
-"""Photographs: bytes of whatever format, kept to limits, become RGB.
+"""Photographs: bytes of whatever format, kept to limits, become RGB."""
 
-ImageError
-├── NotAnImage        the bytes are no format that is taken
-├── ImageDamaged      a format, but truncated or corrupt
-├── ImageUnsupported  sound, but of a kind that has no plain RGB picture
-└── ImageTooLarge     more pixels than allowed; found in the header, nothing was decoded
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+
+from model.bundle import Size
+from model.fit import Box
+from service.pipeline.image_errors import ImageError, ImageTooLarge, NotAnImage, refusal
+from service.pipeline.jpeg import decode_jpeg, reduction
+from service.pipeline.rgb import to_rgb
+from service.pipeline.webp import decode_webp
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of what is taken; a JPEG may turn out an MPO, of two-lens cameras, whose first picture counts."""
@@ -28,39 +28,27 @@ Image.MAX_IMAGE_PIXELS = None
 Image.init()
 
 
-class ImageError(Exception):
-    """Bytes that are no usable photograph; the message says what was found and what is allowed."""
-
-
-class NotAnImage(ImageError):
-    """The bytes are no format that is taken."""
-
-
-class ImageDamaged(ImageError):
-    """A known format, truncated or corrupt."""
-
-
-class ImageUnsupported(ImageError):
-    """A sound file whose kind has no plain RGB picture."""
-
-
-class ImageTooLarge(ImageError):
-    """More pixels than allowed."""
-
-
 @dataclass(frozen=True)
 class Photograph:
     """A decoded photograph, upright."""
 
-    pixels: NDArray[np.uint8]  # (H, W, 3) RGB
+    pixels: NDArray[np.uint8]  # (h, w, 3) RGB, of its own size or reduced
+    size: Size  # its own
+    box: Box  # where in the pixels it lies; a reduced one may end within a pixel
     orientation: int  # the EXIF orientation that was undone, 1 to 8; 1 is upright
 
 
-def read_photograph(data: bytes, *, max_pixels: int) -> Photograph:
+def read_photograph(
+    data: bytes, *, max_pixels: int, needed: Callable[[Size], Size] | None = None
+) -> Photograph:
     """Decode a photograph; the format is recognised by content, and its size checked before anything is decoded.
 
     Gray, palette and CMYK become RGB, transparency is laid over white, 16 bits are scaled to 8, of an animation the
-    first frame counts, and the EXIF orientation is undone.
+    first frame counts, and the EXIF orientation is undone. Colour profiles are not applied.
+
+    Args:
+        needed: to which size the upright photograph of a size will be resized; a JPEG much larger than that is
+            decoded reduced. None: as it is.
 
     Raises: ImageError: one of its four kinds.
     """
@@ -70,47 +58,102 @@ def read_photograph(data: bytes, *, max_pixels: int) -> Photograph:
     image = _open(data)
     _check_pixels(*image.size, max_pixels)
     try:
-        orientation = _orientation(image)
-        pixels = _decode_jpeg(data, image)
-        left = orientation
-        if pixels is None:
-            image.load()
-            left = _orientation(image)  # Pillow turns a TIFF itself while loading
-            pixels = _to_rgb(image)
+        return _decode(data, image, needed)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's plugins raise whatever their parsing met
-        raise ImageDamaged(
-            f"The {image.format} cannot be decoded: {_sentence(error)}. It is truncated or corrupt; send it again."
-        ) from error
-    return Photograph(np.ascontiguousarray(turn_upright(pixels, left)), orientation)
+        raise refusal(image.format or "picture", error) from error
 
 
 def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Undo an EXIF orientation, 1 to 8, of an (H, W, 3) picture."""
-    if orientation in (5, 6, 7, 8):  # stored on its side
+    if _on_its_side(orientation):
         pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
+    if _upside_down(orientation):
         pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
+    if _mirrored(orientation):
         pixels = pixels[:, ::-1]
     return pixels
+
+
+def _decode(data: bytes, image: Image.Image, needed: Callable[[Size], Size] | None) -> Photograph:
+    orientation = _orientation(image)
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        stored = (image.height, image.width)
+        factor = (
+            reduction(stored, _turned(needed(_turned(stored, orientation)), orientation)) if needed else 1
+        )
+        pixels = decode_jpeg(data, stored, factor)
+        if pixels is not None:
+            return _upright(pixels, stored, orientation, orientation, factor)
+    if image.format == "WEBP" and image.mode == "RGB" and getattr(image, "n_frames", 1) == 1:
+        pixels = decode_webp(data)
+        if pixels is not None and pixels.shape[:2] == (image.height, image.width):
+            return _upright(pixels, (image.height, image.width), orientation, orientation)
+    image.load()  # of a JPEG or WebP too, whose damage Pillow has the last word on
+    pixels = to_rgb(image)
+    left = _orientation(image)  # Pillow turns a TIFF itself while loading
+    return _upright(pixels, (pixels.shape[0], pixels.shape[1]), orientation, left)
+
+
+def _upright(
+    stored: NDArray[np.uint8], size: Size, orientation: int, left: int, factor: int = 1
+) -> Photograph:
+    """Turn what was decoded.
+
+    Args:
+        size: of the photograph as it is stored, unreduced.
+        left: the orientation that is still to be undone.
+    """
+    pixels = np.ascontiguousarray(turn_upright(stored, left))
+    upright = _turned(size, left)
+    (rows, columns), (height, width) = pixels.shape[:2], (side / factor for side in upright)
+    top = rows - height if _upside_down(left) else 0.0
+    begin = columns - width if _mirrored(left) else 0.0
+    return Photograph(pixels, upright, (begin, top, begin + width, top + height), orientation)
+
+
+def _on_its_side(orientation: int) -> bool:
+    return orientation in (5, 6, 7, 8)
+
+
+def _upside_down(orientation: int) -> bool:
+    return orientation in (3, 4, 7, 8)
+
+
+def _mirrored(orientation: int) -> bool:
+    return orientation in (2, 3, 6, 7)
+
+
+def _turned(size: Size, orientation: int) -> Size:
+    return (size[1], size[0]) if _on_its_side(orientation) else size
 
 
 def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise NotAnImage(
-            f"The body, {len(data)} bytes, is no picture of a known format or breaks off in its header. "
-            "Send JPEG, PNG, WebP, GIF, BMP or TIFF."
-        ) from None
+        raise _unidentified(data) from None
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise ImageDamaged(
-            f"The picture's header cannot be read: {_sentence(error)}. Send it again."
-        ) from error
+        raise refusal("picture", error) from error
+
+
+def _unidentified(data: bytes) -> ImageError:
+    """Why no plugin of Pillow took the bytes; Pillow itself keeps that to its debug log."""
+    for name in FORMATS:
+        plugin, accepts = Image.OPEN[name]
+        if accepts is None or accepts(data[:16]) is not True:
+            continue
+        try:
+            plugin(BytesIO(data), "")
+        except Exception as error:  # as above
+            return refusal(name, error)
+    return NotAnImage(
+        f"The body, {len(data)} bytes, is no picture of a known format or breaks off in its header. "
+        "Send JPEG, PNG, WebP, GIF, BMP or TIFF."
+    )
 
 
 def _check_pixels(columns: int, rows: int, max_pixels: int) -> None:
@@ -145,38 +188,3 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # a broken EXIF block is no reason to refuse a sound picture
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
-    """The fast way for the usual JPEG; None leaves it to Pillow, whose word on damage is final."""
-    if image.format not in ("JPEG", "MPO") or image.mode != "RGB":
-        return None
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True))
-    except ValueError:
-        return None
-
-
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.uint32)
-        return np.repeat(((deep + 128) // 257).astype(np.uint8)[:, :, None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise ImageUnsupported(
-            f"The {image.format} has 32-bit values ({image.mode}), whose range nothing tells. "
-            "Send 8 or 16 bits a channel."
-        )
-    if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
-    try:
-        return np.asarray(image.convert("RGB"))
-    except ValueError:
-        raise ImageUnsupported(
-            f"The {image.format} has colours of mode {image.mode}, which have no plain RGB. Send RGB."
-        ) from None
-
-
-def _sentence(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".")

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec
-from model.fit import Sizes, choose_bucket, fit, resize
+from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec, Size
+from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads
 from service.pipeline.batcher import Batcher
 from service.pipeline.encode import MAX_ID, rgb_to_ids
-from service.pipeline.images import read_photograph
+from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.overlay import shown_size
 from service.pipeline.panoptic import Panoptic, merge_heads
 
@@ -100,12 +100,17 @@ class Predictor:
         Raises: ImageError: the bytes are no usable photograph.
         """
         begun = time.perf_counter()
-        photograph = read_photograph(data, max_pixels=self.max_pixels)
-        decoded = time.perf_counter()
-        rows, columns, _ = photograph.pixels.shape
         spec = self.manifest.input
-        picture, sizes = fit(photograph.pixels, choose_bucket((rows, columns), spec.buckets), spec.pad_value)
-        shown = resize(photograph.pixels, shown_size((rows, columns))) if keep_photograph else None
+        photograph = read_photograph(data, max_pixels=self.max_pixels, needed=self._fitted_size)
+        decoded = time.perf_counter()
+        picture, sizes = fit(
+            photograph.pixels,
+            choose_bucket(photograph.size, spec.buckets),
+            spec.pad_value,
+            photograph=photograph.size,
+            box=photograph.box,
+        )
+        shown = self._shown(data, photograph) if keep_photograph else None
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
         return Prepared(picture, sizes, photograph.orientation, shown, timings)
 
@@ -145,6 +150,19 @@ class Predictor:
         """Finish what was submitted and free the device."""
         self.batcher.close()
         self.backend.close()
+
+    def _fitted_size(self, photograph: Size) -> Size:
+        return fitted_size(photograph, choose_bucket(photograph, self.manifest.input.buckets))
+
+    def _shown(self, data: bytes, photograph: Photograph) -> NDArray[np.uint8]:
+        """The photograph as an overlay shows it; decoded anew where the network needed it smaller.
+
+        Had the network the larger one too, an overlay would show other segments than the other answers.
+        """
+        size = shown_size(photograph.size)
+        if photograph.pixels.shape[:2] != photograph.size:
+            photograph = read_photograph(data, max_pixels=self.max_pixels, needed=shown_size)
+        return resize(photograph.pixels, size, photograph.box)
 
     def _run(self, jobs: list[_Job]) -> list[Ran]:
         begun = time.perf_counter()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.fit import choose_bucket, fit, fitted_size
+from model.fit import choose_bucket, fit, fitted_size, resize
 
 BUCKETS = ((384, 512), (512, 384), (448, 448))
 SIDES = st.integers(1, 6000)
@@ -64,3 +64,29 @@ def test_shrinking_averages_what_it_leaves_out() -> None:
     picture, _ = fit(stripes, (100, 100), (0, 0, 0))
 
     assert np.abs(picture.astype(int) - 127).max() <= 8  # unfiltered it would be 127
+
+
+def test_a_part_of_a_pixel_at_the_edge_counts_as_a_part() -> None:
+    ramp = np.repeat(np.arange(0, 240, 2, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(40, axis=0)
+
+    cut = resize(ramp, (20, 30), (0, 0, 60.5, 40))
+
+    assert np.abs(cut[0, :, 0] - ((np.arange(30) + 0.5) * 60.5 / 30 - 0.5) * 2)[2:-2].max() <= 1
+
+
+def test_a_reduced_copy_is_fitted_as_the_photograph_that_it_stands_for() -> None:
+    picture, sizes = fit(np.full((100, 50, 3), 9, np.uint8), (96, 128), (0, 0, 0), photograph=(201, 100))
+
+    assert sizes.output == (201, 100)
+    assert sizes.fitted == fitted_size((201, 100), (96, 128))
+    assert (picture[:, : sizes.fitted[1]] == 9).all()
+
+
+def test_a_photograph_is_fitted_into_its_place_in_a_batch() -> None:
+    batch = np.full((2, 96, 128, 3), 77, np.uint8)
+    photograph = np.random.default_rng(0).integers(0, 256, (300, 200, 3), np.uint8)
+
+    fit(photograph, (96, 128), (1, 2, 3), out=batch[1])
+
+    assert np.array_equal(batch[1], fit(photograph, (96, 128), (1, 2, 3))[0])
+    assert (batch[0] == 77).all()

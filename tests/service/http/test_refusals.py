@@ -14,7 +14,7 @@ from service.backends import Heads, Pictures, open_backend
 from service.http.problems import PROBLEM_TYPES
 from service.pipeline.predictor import Predictor
 from tests.service.conftest import Encode, Serve, photograph
-from tests.service.pipeline.test_images import png_header
+from tests.service.files_by_hand import GRAY, png
 from tests.service.toy import BUCKETS, ROAD, SKY, paint
 
 URL = "/v1/panoptic"
@@ -75,7 +75,7 @@ def bad_bodies() -> dict[str, tuple[bytes, int, str]]:
         "a truncated JPEG": (whole[: len(whole) // 2], 400, "image-damaged"),
         "an empty body": (b"", 400, "not-an-image"),
         "a text file": (b"to be or not to be\n" * 500, 400, "not-an-image"),
-        "400 megapixels": (png_header(20_000, 20_000, b"\0" * 50_000), 413, "image-too-large"),
+        "400 megapixels": (png(20_000, 20_000, 1, GRAY, b"\0" * 50_000), 413, "image-too-large"),
     }
 
 

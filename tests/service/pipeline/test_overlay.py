@@ -1,5 +1,6 @@
 """The overlay: coloured, bordered, and no larger than a screen."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -32,3 +33,47 @@ def test_a_segment_takes_on_its_categorys_colour_and_has_a_white_border() -> Non
 def test_an_overlay_is_written_as_a_picture(kind: str) -> None:
     with Image.open(BytesIO(encode_overlay(np.zeros((4, 6, 3), np.uint8), kind))) as image:
         assert (image.format, image.size) == (kind, (6, 4))
+
+
+def test_blending_is_that_of_floats_within_one_level() -> None:
+    rng = np.random.default_rng(0)
+    photograph = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    opacity, color = np.where(IDS == 0, 0.25, 0.55)[:, :, None], np.array(CATEGORIES[SKY].color)
+    expected = photograph * (1 - opacity) + np.where(IDS == 0, 0, 1)[:, :, None] * color * opacity
+
+    drawn = draw_overlay(photograph, IDS, [replace(SKY_LEFT, label=" ")], CATEGORIES)
+
+    inside = np.ones(IDS.shape, bool)
+    inside[:, 29] = False  # the border
+    inside[8:32, 4:29] = False  # the label's plate
+    assert np.abs(drawn.astype(float) - expected)[inside].max() <= 1
+
+
+def test_a_larger_segment_is_labelled_in_its_own_middle() -> None:
+    ids = np.zeros((400, 600), np.int32)
+    ids[:, :300] = 2001
+    black = np.zeros((400, 600, 3), np.uint8)
+
+    named, nameless = (
+        draw_overlay(black, ids, [replace(SKY_LEFT, label=label)], CATEGORIES) for label in ("sky", "")
+    )
+
+    rows, columns = np.nonzero((named != nameless).any(axis=2))
+    assert 100 < columns.min() <= columns.max() < 200
+    assert rows.size > 50
+
+
+def test_a_label_at_the_edge_stays_in_the_picture() -> None:
+    ids = np.full((12, 30), 2001, np.int32)
+
+    drawn = draw_overlay(
+        np.zeros((12, 30, 3), np.uint8), ids, [replace(SKY_LEFT, label="a long name indeed")], CATEGORIES
+    )
+
+    assert drawn.shape == (12, 30, 3)
+
+
+def test_a_picture_of_nothing_is_merely_darker() -> None:
+    drawn = draw_overlay(np.full((8, 8, 3), 200, np.uint8), np.zeros((8, 8), np.int32), [], CATEGORIES)
+
+    assert (drawn == 150).all()

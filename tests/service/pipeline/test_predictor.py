@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.bundle import Bundle, BundleError
 from service.backends import Backend, Heads, Pictures, open_backend
+from service.pipeline.images import read_photograph
 from service.pipeline.panoptic import Panoptic
 from service.pipeline.predictor import Predictor
-from tests.service.conftest import Encode
+from tests.service.conftest import Encode, photograph
 from tests.service.toy import BUCKETS, BUILDING, CAR, PERSON, ROAD, SKY, Thing, golden_scene, paint, write_toy
 
 
@@ -93,6 +95,26 @@ def test_the_class_of_index_0_is_not_void(predictor: Predictor, encode: Encode) 
 def test_a_photograph_of_any_shape_is_answered_at_its_own_size(predictor: Predictor, encode: Encode) -> None:
     for size in ((1, 1), (3, 700), (700, 3), (333, 217)):
         assert walk(predictor, encode(paint((SKY, ROAD), [], size))).ids.shape == size
+
+
+def test_the_network_sees_the_same_whatever_answer_is_asked_for(predictor: Predictor, encode: Encode) -> None:
+    data = encode(Image.open(photograph("china.jpg")), "JPEG")  # 640 x 427, to be reduced for 85 x 128
+
+    plain, to_be_shown = (predictor.prepare(data, keep_photograph=keep) for keep in (False, True))
+
+    assert np.array_equal(plain.picture, to_be_shown.picture)
+    assert plain.sizes.output == (427, 640)
+
+
+def test_an_overlay_shows_the_whole_photograph_where_the_network_saw_a_reduced_one(
+    predictor: Predictor, encode: Encode
+) -> None:
+    data = encode(Image.open(photograph("china.jpg")), "JPEG")
+
+    shown = predictor.prepare(data, keep_photograph=True).shown
+
+    assert shown is not None
+    assert np.array_equal(shown, read_photograph(data, max_pixels=1_000_000).pixels)
 
 
 def test_photographs_in_one_batch_get_the_answers_they_get_alone(

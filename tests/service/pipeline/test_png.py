@@ -1,0 +1,66 @@
+"""PNG: what the writer writes, other readers read."""
+
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from service.pipeline.png import palette_png, rgb_png
+
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
+NOISE = np.random.default_rng(3)
+
+
+def by_opencv(data: bytes) -> np.ndarray:
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(found)[:, :, ::-1]
+
+
+@given(SIZES)
+def test_two_other_readers_see_the_same_colours(size: tuple[int, int]) -> None:
+    pixels = NOISE.integers(0, 256, (*size, 3), np.uint8)
+
+    written = rgb_png(pixels)
+
+    assert np.array_equal(np.asarray(Image.open(BytesIO(written))), pixels)
+    assert np.array_equal(by_opencv(written), pixels)
+
+
+@given(SIZES, st.integers(1, 256))
+def test_a_palette_is_read_as_its_colours(size: tuple[int, int], colors: int) -> None:
+    numbers = NOISE.integers(0, colors, size, np.uint8)
+    palette = NOISE.integers(0, 256, (colors, 3), np.uint8)
+
+    written = palette_png(numbers, palette)
+
+    assert np.array_equal(np.asarray(Image.open(BytesIO(written)).convert("RGB")), palette[numbers])
+    assert np.array_equal(by_opencv(written), palette[numbers])
+
+
+def test_every_chunk_is_whole_by_its_checksum() -> None:
+    written = palette_png(np.zeros((3, 5), np.uint8), np.zeros((1, 3), np.uint8), {"a": "b"})
+
+    with Image.open(BytesIO(written)) as image:
+        image.verify()
+
+
+@pytest.mark.parametrize("text", ["", "plain", "Größe 尺寸 🙂", "{" * 5000])
+def test_a_text_is_read_as_it_was_written(text: str) -> None:
+    image = Image.open(BytesIO(rgb_png(np.zeros((2, 2, 3), np.uint8), {"keyword": text})))
+
+    assert isinstance(image, PngImagePlugin.PngImageFile)
+    assert image.text["keyword"] == text
+
+
+def test_a_map_of_flat_areas_is_hardly_larger_than_by_pillows_default() -> None:
+    y, x = np.mgrid[0:256, 0:512]
+    ids = ((x // 90 + (y + x // 3) // 70) % 7 * 9).astype(np.uint8)
+    pixels = np.stack([ids, ids // 3, np.zeros_like(ids)], axis=2)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+
+    assert len(rgb_png(pixels)) <= 1.1 * len(file.getvalue())

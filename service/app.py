@@ -62,21 +62,22 @@ def create_app(
     return app
 
 
-def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None = None) -> Predictor:
+def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics) -> Predictor:
     """Open the bundle's graph on this machine; `prove` is still to be called.
 
     Raises: BundleError: no runtime here can run it.
     """
-    predictor = Predictor(
+    return Predictor(
         bundle,
         open_backend(bundle, threads=settings.threads or available_cores()),
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_pixels=settings.max_pixels,
+        max_queue_pixels=settings.max_queue_pixels,
+        ageing_s=settings.ageing_s,
+        on_release=lambda release: metrics.batches.observe(release.items, release.size, release.reason),
+        on_late=metrics.batches.late.inc,
     )
-    if metrics is not None:
-        predictor.on_batch = lambda size, seconds: metrics.batches.observe(size)
-    return predictor
 
 
 def _parts(settings: Settings) -> Parts:

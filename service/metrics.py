@@ -13,6 +13,37 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _IMAGES = (1, 2, 4, 8, 16, 32)
 
 
+class BatchMetrics:
+    """What the engine's batches were."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.images = Histogram(
+            "panoptic_batch_images", "Images in a batch.", buckets=_IMAGES, registry=registry
+        )
+        self.padding = Counter(
+            "panoptic_batch_padding_images",
+            "Rows of batches that held no image, run to fill an allowed size.",
+            registry=registry,
+        )
+        self.releases = Counter(
+            "panoptic_batch_release",
+            "Batches by why they left so large: full, more waited; idle, all that waited; deadline, cut to be in time.",
+            ["reason"],
+            registry=registry,
+        )
+        self.late = Counter(
+            "panoptic_late",
+            "Photographs whose deadline passed while they waited for the engine.",
+            registry=registry,
+        )
+
+    def observe(self, images: int, size: int, reason: str) -> None:
+        """Count one batch of so many images, run in an allowed size."""
+        self.images.observe(images)
+        self.padding.inc(size - images)
+        self.releases.labels(reason).inc()
+
+
 class Metrics:
     """One registry and all that stands in it."""
 
@@ -38,10 +69,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.batches = Histogram(
-            "panoptic_batch_images", "Images in a batch.", buckets=_IMAGES, registry=self.registry
-        )
+        self.batches = BatchMetrics(self.registry)
         self.queue = Gauge("panoptic_queue_depth", "Images that wait for the engine.", registry=self.registry)
+        self.queued_pixels = Gauge(
+            "panoptic_queued_pixels",
+            "Pixels of the photographs that wait for the engine.",
+            registry=self.registry,
+        )
         self.inflight = Gauge(
             "panoptic_inflight_requests", "Photographs accepted and not yet answered.", registry=self.registry
         )
@@ -72,9 +106,10 @@ class Metrics:
         for stage, milliseconds in timings_ms.items():
             self.stages.labels(stage).observe(milliseconds / 1000)
 
-    def watch(self, *, queue: Callable[[], float]) -> None:
-        """Read the queue's depth where it is asked for."""
+    def watch(self, *, queue: Callable[[], float], queued_pixels: Callable[[], float]) -> None:
+        """Read the queue where it is asked for."""
         self.queue.set_function(queue)
+        self.queued_pixels.set_function(queued_pixels)
 
     def text(self) -> bytes:
         """All of it, in the Prometheus text format."""

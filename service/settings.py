@@ -61,6 +61,27 @@ class Settings(BaseSettings):
         description="Photographs accepted and not yet answered; above it callers get 429.",
         json_schema_extra={"unit": "images"},
     )
+    max_queue_megapixels: float = Field(
+        640,
+        gt=0,
+        le=1_000_000,
+        description="Photographs that wait for the engine, all together; one alone always may.",
+        json_schema_extra={"unit": "megapixels"},
+    )
+    timeout_s: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="Time a photograph has to be answered; callers may ask for less by X-Request-Timeout-Ms.",
+        json_schema_extra={"unit": "s"},
+    )
+    ageing_s: float = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="After so long a photograph of priority batch leaves like an interactive one.",
+        json_schema_extra={"unit": "s"},
+    )
     max_batch: int = Field(
         8,
         ge=1,
@@ -83,6 +104,11 @@ class Settings(BaseSettings):
     def max_body_bytes(self) -> int:
         """`max_body_mb` in bytes."""
         return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def max_queue_pixels(self) -> int:
+        """`max_queue_megapixels` in pixels."""
+        return int(self.max_queue_megapixels * 1_000_000)
 
     @property
     def max_pixels(self) -> int:

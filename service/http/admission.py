@@ -47,8 +47,8 @@ class Admission:
 
     def queue_full(self, predictor: Predictor) -> Problem:
         """The problem of one photograph too many."""
-        each = predictor.batcher.seconds_per_item or _GUESS_S
-        retry_after = min(max(math.ceil(self._accepted * each), 1), _MAX_RETRY_S)
+        wait_s = predictor.batcher.expected_wait_s() or self._accepted * _GUESS_S
+        retry_after = min(max(math.ceil(wait_s), 1), _MAX_RETRY_S)
         limit = self._settings.max_queue
         return Problem(
             "queue-full",

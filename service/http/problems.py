@@ -97,6 +97,13 @@ PROBLEM_TYPES = {
         "The model is not ready",
         "The server is starting and proves itself on the bundle's golden pictures first, or it is stopping.",
     ),
+    "deadline-passed": ProblemType(
+        504,
+        "The deadline passed",
+        "The answer was not ready within the caller's time (X-Request-Timeout-Ms, or a proxy's "
+        "X-Envoy-Expected-Rq-Timeout-Ms) or the server's (PANOPTIC_TIMEOUT_S). Work that is late is dropped before it "
+        "reaches the engine.",
+    ),
 }
 """All types by the last part of their URL."""
 

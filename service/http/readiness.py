@@ -22,7 +22,9 @@ class Readiness:
         """The model has proved itself."""
         self.predictor = predictor
         backend, manifest = predictor.backend, predictor.manifest
-        self.metrics.watch(queue=lambda: predictor.batcher.depth)
+        self.metrics.watch(
+            queue=lambda: predictor.batcher.depth, queued_pixels=lambda: predictor.batcher.weight
+        )
         self.metrics.backend.labels(
             backend.name, backend.precision, backend.device, f"{manifest.name}-{manifest.version}"
         ).set(1)

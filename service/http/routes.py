@@ -14,11 +14,13 @@ from service.http.options import Options
 from service.http.parts import Parts, TheParts
 from service.http.problems import problem_of_image
 from service.http.schemas import REQUEST_BODY, RESPONSES
+from service.http.urgency import Urgency, deadline_passed, read_urgency
 from service.metrics import CONTENT_TYPE
-from service.pipeline.batcher import BatcherClosed, QueueFull
+from service.pipeline.batcher import BatcherClosed
 from service.pipeline.encode import to_json
 from service.pipeline.image_errors import ImageError
-from service.pipeline.predictor import Predictor
+from service.pipeline.predictor import Predictor, Prepared, Ran, Timings
+from service.pipeline.queue import DeadlinePassed, QueueFull
 
 router = APIRouter()
 
@@ -74,6 +76,7 @@ async def get_metrics(parts: TheParts) -> Response:
 async def _panoptic(request: Request, options: Options, parts: Parts) -> Response:
     format_ = choose_format(request.headers.get("accept"), options.format)
     request.state.format = format_
+    urgency = read_urgency(request.headers, parts.settings.timeout_s)
     with parts.admission.admit(request) as predictor:
         asked = Asked(
             format=format_,
@@ -86,26 +89,36 @@ async def _panoptic(request: Request, options: Options, parts: Parts) -> Respons
             data = await read_image(request, parts.settings.max_body_mb)
         except ClientDisconnect:
             return _gone(request, parts)
-        work = asyncio.create_task(_walk(parts, predictor, data, asked))
+        work = asyncio.create_task(_walk(parts, predictor, data, asked, urgency))
         return await _unless_gone(work, request) or _gone(request, parts)
 
 
-async def _walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked) -> Response:
-    """Decode, run, merge, encode; cancelling it drops what has not begun."""
+async def _walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency) -> Response:
+    """Decode, run, merge, encode; what has not begun is dropped when it is cancelled or late."""
     loop = asyncio.get_running_loop()
+
+    def prepare() -> Prepared:
+        urgency.check()
+        return predictor.prepare(data, keep_photograph=asked.format == "overlay")
+
+    def finish(ran: Ran) -> tuple[Response, Timings]:
+        urgency.check()
+        return make_answer(predictor, prepared, ran, asked)
+
     try:
-        prepared = await loop.run_in_executor(
-            parts.pool, lambda: predictor.prepare(data, keep_photograph=asked.format == "overlay")
-        )
-        ran = await asyncio.wrap_future(predictor.submit(prepared))
+        prepared = await loop.run_in_executor(parts.pool, prepare)
+        submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
+        ran = await asyncio.wrap_future(submitted)
     except ImageError as error:
         raise problem_of_image(error, parts.settings.max_megapixels) from error
     except QueueFull:
         raise parts.admission.queue_full(predictor) from None
+    except DeadlinePassed:
+        raise deadline_passed(urgency) from None
     except BatcherClosed:
         parts.readiness.require()
         raise
-    response, timings = await loop.run_in_executor(parts.pool, make_answer, predictor, prepared, ran, asked)
+    response, timings = await loop.run_in_executor(parts.pool, finish, ran)
     parts.metrics.observe_stages(timings)
     return response
 

@@ -1,86 +1,103 @@
-"""Dynamic batching: whatever waits leaves together when the engine is free.
+"""Dynamic batching: what waits leaves together when the engine is free, in the size that the engine does best.
 
 It knows nothing of images. One thread owns the engine; anyone may submit from any thread, and an event loop awaits
 `asyncio.wrap_future(batcher.submit(...))`, whose cancellation drops the item if it has not left yet.
 """
 
+import math
 import threading
-import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from service.pipeline.pace import Pace
+from service.pipeline.queue import Priority, Queue, Waiting, clock, slack
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_SMOOTHING = 0.2  # weight of the newest batch in the running mean
-
-
-class QueueFull(Exception):
-    """As many items wait as may."""
+Reason = Literal["full", "idle", "deadline"]
 
 
 class BatcherClosed(Exception):
     """The batcher takes no more items."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting(Generic[T, R]):
-    item: T
-    key: Hashable
-    future: Future[R] = field(default_factory=Future)
+@dataclass(frozen=True)
+class Release:
+    """A batch that left."""
+
+    items: int
+    size: int  # allowed size that was run; above `items` it was padded
+    reason: Reason  # full: more waited; idle: all that waited; deadline: cut so that the first is in time
+    seconds: float
 
 
 class Batcher(Generic[T, R]):
     """Owns the engine's thread and the queue before it.
 
-    A batch leaves as soon as the engine is free, oldest item first, with those that wait and share its key; its size
-    is the largest allowed one that they fill, so nothing is padded and nothing is held back. Where a batch fails,
-    each of its items is run alone, so that only the guilty fail.
+    A batch leaves as soon as the engine is free: nothing is held back to wait for company. Its first item is the most
+    urgent one, the others share its key; its size is the one that costs least an item, as measured. Items whose
+    deadline passed or whose caller left are dropped. Where a batch fails, each of its items is run alone, so that only
+    the guilty fail.
     """
 
     def __init__(
         self,
-        run: Callable[[list[T]], list[R]],
+        run: Callable[[list[T], int], list[R]],
         *,
         key: Callable[[T], Hashable],
-        sizes: tuple[int, ...],
-        max_queue: int,
+        weight: Callable[[T], int],
+        pace: Pace,
+        max_items: int,
+        max_weight: int,
+        ageing_s: float,
+        on_release: Callable[[Release], None],
+        on_late: Callable[[int], None],
     ):
         """Start the engine's thread.
 
         Args:
-            run:   items of one key to as many results, in order.
-            sizes: allowed batch sizes; 1 is among them.
-            max_queue: items that may wait.
+            run: items of one key, and the allowed size to run them in, to as many results as items, in order.
+            weight: of an item, in whatever `max_weight` counts.
+            pace: allowed sizes and what is known of their times; it learns from every batch.
+            max_items, max_weight, ageing_s: of the queue.
+            on_release: called in the engine's thread after each batch, before its futures have their results.
+            on_late: called with the number of items that were dropped because their deadline had passed.
         """
         self._run = run
         self._key = key
-        self._sizes = sorted(sizes, reverse=True)
-        self._max_queue = max_queue
-        self._queue: list[_Waiting[T, R]] = []
+        self._weight = weight
+        self._pace = pace
+        self._queue: Queue[T, R] = Queue(max_items=max_items, max_weight=max_weight, ageing_s=ageing_s)
+        self._on_release = on_release
+        self._on_late = on_late
         self._changed = threading.Condition()
         self._closed = False
-        self._seconds_per_item = 0.0
+        self._busy_until = 0.0  # as expected, of the clock
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, item: T) -> "Future[R]":
+    def submit(
+        self, item: T, *, priority: Priority = Priority.INTERACTIVE, deadline: float = math.inf
+    ) -> "Future[R]":
         """Queue an item.
 
+        Args:
+            deadline: of the monotonic clock, in seconds; once it has passed the future fails with DeadlinePassed.
+
         Raises:
-            QueueFull: `max_queue` items wait.
+            QueueFull: as many wait as may.
             BatcherClosed: `close` was called.
         """
         with self._changed:
             if self._closed:
                 raise BatcherClosed("the batcher is closed")
-            self._queue = [waiting for waiting in self._queue if not waiting.future.cancelled()]
-            if len(self._queue) >= self._max_queue:
-                raise QueueFull(f"{len(self._queue)} items wait, as many as may")
-            waiting: _Waiting[T, R] = _Waiting(item, self._key(item))
-            self._queue.append(waiting)
+            waiting: Waiting[T, R] = Waiting(
+                item, self._key(item), self._weight(item), priority, deadline, since=clock()
+            )
+            self._queue.put(waiting)
             self._changed.notify()
         return waiting.future
 
@@ -88,12 +105,19 @@ class Batcher(Generic[T, R]):
     def depth(self) -> int:
         """Items that wait, those cancelled not counted."""
         with self._changed:
-            return sum(not waiting.future.cancelled() for waiting in self._queue)
+            return len(self._queue)
 
     @property
-    def seconds_per_item(self) -> float:
-        """A running mean of the engine's time for an item; 0 before the first."""
-        return self._seconds_per_item
+    def weight(self) -> int:
+        """Of the items that wait."""
+        with self._changed:
+            return self._queue.weight
+
+    def expected_wait_s(self) -> float:
+        """Time until the engine has done all that waits and runs now, as the pace of earlier batches has it."""
+        with self._changed:
+            ahead = sum(self._pace.seconds_per_item(waiting.key) for waiting in self._queue)
+            return max(0.0, self._busy_until - clock()) + ahead
 
     def close(self) -> None:
         """Take no more items, run those that wait, end the thread."""
@@ -104,55 +128,52 @@ class Batcher(Generic[T, R]):
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            begun = time.perf_counter()
-            self._run_batch(batch)
-            spent = (time.perf_counter() - begun) / len(batch)
-            share = _SMOOTHING if self._seconds_per_item else 1.0
-            self._seconds_per_item += share * (spent - self._seconds_per_item)
+            self._run_batch(*batch)
 
-    def _next_batch(self) -> list[_Waiting[T, R]]:
-        """Wait for items; the list is empty when the batcher is closed and nothing is left."""
+    def _next_batch(self) -> tuple[list[Waiting[T, R]], int, Reason] | None:
+        """Wait for items and choose among them; None when the batcher is closed and nothing is left."""
         with self._changed:
             while True:
-                self._queue = [waiting for waiting in self._queue if not waiting.future.cancelled()]
-                if self._queue and (batch := self._take()):
-                    return batch
-                if not self._queue and self._closed:
-                    return []
-                if not self._queue:
+                now = clock()
+                if late := self._queue.drop_late(now):
+                    self._on_late(late)
+                alike = self._queue.alike(now)
+                if alike:
+                    size, reason = self._choose(alike, now)
+                    if taken := self._queue.take(alike[:size]):
+                        self._busy_until = now + self._pace.seconds(taken[0].key, size)
+                        return taken, size, reason
+                elif self._closed:
+                    return None
+                else:
                     self._changed.wait()
 
-    def _take(self) -> list[_Waiting[T, R]]:
-        """Take the oldest items of one key; those cancelled at this moment are dropped."""
-        alike = [waiting for waiting in self._queue if waiting.key == self._queue[0].key]
-        taken = set(alike[: self._allowed(len(alike))])
-        self._queue = [waiting for waiting in self._queue if waiting not in taken]
-        return [
-            waiting for waiting in alike if waiting in taken and waiting.future.set_running_or_notify_cancel()
-        ]
+    def _choose(self, alike: list[Waiting[T, R]], now: float) -> tuple[int, Reason]:
+        key, count = alike[0].key, len(alike)
+        best = self._pace.choose(key, count, within=math.inf)
+        size = self._pace.choose(key, count, within=slack(alike[:best], now))
+        if size < best:
+            return size, "deadline"
+        return size, "full" if size < count else "idle"
 
-    def _allowed(self, count: int) -> int:
-        """The largest allowed size that `count` items fill."""
-        return next(size for size in self._sizes if size <= count)
-
-    def _run_batch(self, batch: list[_Waiting[T, R]]) -> None:
-        """Run items; a cancellation at the last moment may have left a number that is no allowed size."""
-        while batch:
-            size = self._allowed(len(batch))
-            self._run_part(batch[:size])
-            batch = batch[size:]
-
-    def _run_part(self, part: list[_Waiting[T, R]]) -> None:
+    def _run_batch(self, batch: list[Waiting[T, R]], size: int, reason: Reason) -> None:
+        begun = clock()
         try:
-            results = self._run([waiting.item for waiting in part])
-            if len(results) != len(part):
-                raise ValueError(f"{len(part)} items were run, {len(results)} results came back")
+            results = self._run([waiting.item for waiting in batch], size)
+            if len(results) != len(batch):
+                raise ValueError(f"{len(batch)} items were run, {len(results)} results came back")
         except Exception as error:
-            if len(part) == 1:
-                part[0].future.set_exception(error)
-                return
-            for waiting in part:
-                self._run_part([waiting])
+            self._run_alone(batch, error)
             return
-        for waiting, result in zip(part, results, strict=True):
+        seconds = clock() - begun
+        self._pace.learn(batch[0].key, size, seconds)
+        self._on_release(Release(len(batch), size, reason, seconds))
+        for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)
+
+    def _run_alone(self, batch: list[Waiting[T, R]], error: Exception) -> None:
+        if len(batch) == 1:
+            batch[0].future.set_exception(error)
+            return
+        for waiting in batch:
+            self._run_batch([waiting], self._pace.sizes[0], "full")

@@ -3,6 +3,7 @@
 The server, the command and the evaluation all take the same steps: `prepare`, `submit`, `finish`.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from PIL import Image
 from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads
-from service.pipeline.batcher import Batcher
+from service.pipeline.batcher import Batcher, Release
 from service.pipeline.encode import MAX_ID, rgb_to_ids
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.overlay import shown_size
+from service.pipeline.pace import Pace
 from service.pipeline.panoptic import Panoptic, merge_heads
+from service.pipeline.queue import Priority
 
 Timings = dict[str, float]
 """Milliseconds of every stage, in order: decode, prepare, queue, infer, group, and what comes after."""
@@ -50,6 +53,7 @@ class Ran:
 @dataclass(frozen=True)
 class _Job:
     picture: NDArray[np.uint8]
+    pixels: int  # of the photograph
     submitted: float = field(default_factory=time.perf_counter)
 
 
@@ -64,7 +68,10 @@ class Predictor:
         max_batch: int,
         max_queue: int,
         max_pixels: int,
-        on_batch: Callable[[int, float], None] = lambda size, seconds: None,
+        max_queue_pixels: int | None = None,
+        ageing_s: float = 10,
+        on_release: Callable[[Release], None] = lambda release: None,
+        on_late: Callable[[int], None] = lambda count: None,
     ):
         """Start the engine's thread.
 
@@ -72,7 +79,9 @@ class Predictor:
             max_batch: images that run together at most; allowed sizes above it are left out.
             max_queue: images that may wait for the engine.
             max_pixels: pixels of a photograph, at most.
-            on_batch: called after each batch with its size and its seconds.
+            max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
+            ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
+            on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
         """
@@ -84,9 +93,18 @@ class Predictor:
         self.backend = backend
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
-        self.on_batch = on_batch
+        self.pace = Pace(self.batch_sizes)
+        self._buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}
         self.batcher: Batcher[_Job, Ran] = Batcher(
-            self._run, key=lambda job: job.picture.shape, sizes=self.batch_sizes, max_queue=max_queue
+            self._run,
+            key=lambda job: job.picture.shape,
+            weight=lambda job: job.pixels,
+            pace=self.pace,
+            max_items=max_queue,
+            max_weight=max_queue * max_pixels if max_queue_pixels is None else max_queue_pixels,
+            ageing_s=ageing_s,
+            on_release=on_release,
+            on_late=on_late,
         )
 
     @property
@@ -114,12 +132,21 @@ class Predictor:
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
         return Prepared(picture, sizes, photograph.orientation, shown, timings)
 
-    def submit(self, prepared: Prepared) -> "Future[Ran]":
+    def submit(
+        self,
+        prepared: Prepared,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        deadline: float = math.inf,
+    ) -> "Future[Ran]":
         """Queue a photograph for the engine.
 
         Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
         """
-        return self.batcher.submit(_Job(prepared.picture))
+        rows, columns = prepared.sizes.output
+        return self.batcher.submit(
+            _Job(prepared.picture, rows * columns), priority=priority, deadline=deadline
+        )
 
     def finish(
         self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
@@ -137,9 +164,9 @@ class Predictor:
 
         Raises: BundleError: an answer differs.
         """
-        for rows, columns in self.manifest.input.buckets:
+        for bucket in self.manifest.input.buckets:
             for size in self.batch_sizes:
-                self.backend.run(np.zeros((size, rows, columns, 3), np.uint8))
+                self._warm((size, *bucket, 3))
         prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
         self.finish(prepared, self.submit(prepared).result())
         for golden in self.manifest.goldens:
@@ -164,16 +191,32 @@ class Predictor:
             photograph = read_photograph(data, max_pixels=self.max_pixels, needed=shown_size)
         return resize(photograph.pixels, size, photograph.box)
 
-    def _run(self, jobs: list[_Job]) -> list[Ran]:
+    def _run(self, jobs: list[_Job], size: int) -> list[Ran]:
         begun = time.perf_counter()
-        heads = self.backend.run(np.stack([job.picture for job in jobs]))
-        ended = time.perf_counter()
-        self.on_batch(len(jobs), ended - begun)
-        infer = _ms(begun, ended)
+        heads = self.backend.run(self._gather(jobs, size))
+        infer = _ms(begun)
         return [
             Ran(heads.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
             for index, job in enumerate(jobs)
         ]
+
+    def _gather(self, jobs: list[_Job], size: int) -> NDArray[np.uint8]:
+        """(size, H, W, 3), the jobs' pictures first; what pads the batch is whatever was there before."""
+        if size == 1:
+            return jobs[0].picture[None]
+        shape = (size, *jobs[0].picture.shape)
+        buffer = self._buffers.setdefault(shape, np.zeros(shape, np.uint8))
+        for row, job in zip(buffer, jobs, strict=False):
+            np.copyto(row, job.picture)
+        return buffer
+
+    def _warm(self, shape: tuple[int, ...]) -> None:
+        """Run a shape twice, for the first run allocates, and learn how long it takes."""
+        pictures = np.zeros(shape, np.uint8)
+        self.backend.run(pictures)
+        begun = time.perf_counter()
+        self.backend.run(pictures)
+        self.pace.learn(shape[1:], shape[0], time.perf_counter() - begun)
 
     def _prove(self, golden: Golden, size: int) -> None:
         with Image.open(self.bundle.file(golden.image)) as image:

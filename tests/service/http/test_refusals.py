@@ -1,7 +1,6 @@
 """Refusals: every mistake is a problem of a type whose page exists, and harms nobody else."""
 
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,64 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model.bundle import Bundle
-from service.backends import Heads, Pictures, open_backend
 from service.http.problems import PROBLEM_TYPES
-from service.pipeline.predictor import Predictor
-from tests.service.conftest import Encode, Serve, photograph
+from tests.service.conftest import Serve, photograph
 from tests.service.files_by_hand import GRAY, png
-from tests.service.toy import BUCKETS, ROAD, SKY, paint
+from tests.service.http.conftest import URL, Held, problem
 
-URL = "/v1/panoptic"
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
-
-
-class Held:
-    """A backend that waits until it is let go."""
-
-    name, device, precision = "held", "cpu", "fp32"
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._backend = open_backend(bundle, threads=1)
-        self.entered, self.free = threading.Event(), threading.Event()
-        self.images = 0
-
-    def run(self, batch: Pictures) -> Heads:
-        self.entered.set()
-        assert self.free.wait(30)
-        self.images += len(batch)
-        return self._backend.run(batch)
-
-    def close(self) -> None:
-        self._backend.close()
-
-
-@pytest.fixture
-def held(toy: Bundle) -> Held:
-    return Held(toy)
-
-
-@pytest.fixture
-def held_client(held: Held, toy: Bundle, serve: Serve) -> httpx.Client:
-    """A client of a server that takes two photographs and answers none before it is let go."""
-    predictor = Predictor(toy, held, max_batch=1, max_queue=2, max_pixels=1_000_000)
-    return serve(predictor=predictor, max_queue=2)
-
-
-@pytest.fixture
-def scene(encode: Encode) -> bytes:
-    return encode(paint((SKY, ROAD), [], BUCKETS[0]))
-
-
-def problem(answer: httpx.Response, status: int, name: str) -> dict[str, object]:
-    """The problem that an answer is; its standard fields hold."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    content: dict[str, object] = answer.json()
-    assert content["type"] == f"/problems/{name}"
-    assert content["status"] == status
-    assert content["instance"] == answer.headers["x-request-id"]
-    return content
 
 
 def bad_bodies() -> dict[str, tuple[bytes, int, str]]:

@@ -7,7 +7,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from service.pipeline.batcher import Batcher, BatcherClosed, QueueFull
+from service.pipeline.batcher import Batcher, BatcherClosed, Release
+from service.pipeline.pace import Pace
+from service.pipeline.queue import DeadlinePassed, Priority, QueueFull, clock
 
 
 class Engine:
@@ -15,16 +17,32 @@ class Engine:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.sizes: list[int] = []
+        self.releases: list[Release] = []
+        self.late = 0
         self.entered = threading.Event()
         self.free = threading.Event()
 
-    def run(self, items: list[int]) -> list[int]:
+    def run(self, items: list[int], size: int) -> list[int]:
         self.batches.append(items)
+        self.sizes.append(size)
         self.entered.set()
         assert self.free.wait(10)
         if 13 in items:
             raise ArithmeticError("13")
         return [2 * item for item in items]
+
+    def count_late(self, late: int) -> None:
+        self.late += late
+
+
+def flat_pace(sizes: tuple[int, ...]) -> Pace:
+    """Of an engine that takes as long for many as for one."""
+    pace = Pace(sizes)
+    for size in sizes:
+        for key in (True, False):
+            pace.learn(key, size, 1000)
+    return pace
 
 
 Start = Callable[..., Batcher[int, int]]
@@ -40,9 +58,23 @@ def start(engine: Engine) -> Iterator[Start]:
     """A batcher whose engine is busy with item 0."""
     started: list[Batcher[int, int]] = []
 
-    def make(sizes: tuple[int, ...] = (1, 2, 4), max_queue: int = 8) -> Batcher[int, int]:
+    def make(
+        sizes: tuple[int, ...] = (1, 2, 4),
+        max_items: int = 8,
+        max_weight: int = 1_000_000,
+        ageing_s: float = 60,
+        pace: Pace | None = None,
+    ) -> Batcher[int, int]:
         batcher: Batcher[int, int] = Batcher(
-            engine.run, key=lambda item: item >= 100, sizes=sizes, max_queue=max_queue
+            engine.run,
+            key=lambda item: item >= 100,
+            weight=lambda item: item,
+            pace=pace or flat_pace(sizes),
+            max_items=max_items,
+            max_weight=max_weight,
+            ageing_s=ageing_s,
+            on_release=engine.releases.append,
+            on_late=engine.count_late,
         )
         started.append(batcher)
         batcher.submit(0)
@@ -69,14 +101,99 @@ def test_what_waits_leaves_together_when_the_engine_is_free(start: Start, engine
     assert engine.batches == [[0], [1, 2, 3, 4]]
 
 
-def test_a_batch_has_the_largest_allowed_size_that_is_filled(start: Start, engine: Engine) -> None:
+def test_a_batch_of_no_allowed_size_is_run_in_the_next_one(start: Start, engine: Engine) -> None:
     batcher = start()
     futures = [batcher.submit(item) for item in (1, 2, 3)]
 
     engine.free.set()
     results(futures)
 
-    assert engine.batches == [[0], [1, 2], [3]]
+    assert (engine.batches[1], engine.sizes[1]) == ([1, 2, 3], 4)
+
+
+def test_where_company_saves_nothing_each_runs_alone(start: Start, engine: Engine) -> None:
+    pace = Pace((1, 2))
+    for key in (True, False):
+        pace.learn(key, 1, 0.1)
+        pace.learn(key, 2, 0.2)
+    batcher = start(pace=pace)
+    futures = [batcher.submit(item) for item in (1, 2)]
+
+    engine.free.set()
+    results(futures)
+
+    assert engine.batches == [[0], [1], [2]]
+
+
+def test_the_reason_of_a_release_tells_whether_more_waited(start: Start, engine: Engine) -> None:
+    batcher = start(sizes=(1, 2))
+    futures = [batcher.submit(item) for item in (1, 2, 3)]
+
+    engine.free.set()
+    results(futures)
+
+    assert [(release.items, release.reason) for release in engine.releases] == [
+        (1, "idle"),
+        (2, "full"),
+        (1, "idle"),
+    ]
+
+
+def test_a_batch_is_cut_where_a_larger_one_would_be_late(start: Start, engine: Engine) -> None:
+    pace = Pace((1, 4))
+    pace.learn(False, 1, 60)
+    pace.learn(False, 4, 120)
+    batcher = start(pace=pace)
+    futures = [batcher.submit(item, deadline=clock() + 100) for item in (1, 2, 3, 4)]
+
+    engine.free.set()
+    results(futures)
+
+    assert engine.releases[1].reason == "deadline"
+
+
+def test_interactive_items_leave_before_batch_ones(start: Start, engine: Engine) -> None:
+    batcher = start(sizes=(1,))
+    futures = [batcher.submit(1, priority=Priority.BATCH), batcher.submit(2)]
+
+    engine.free.set()
+    results(futures)
+
+    assert engine.batches == [[0], [2], [1]]
+
+
+def test_a_batch_item_that_waited_long_is_taken_like_an_interactive_one(start: Start, engine: Engine) -> None:
+    batcher = start(sizes=(1,), ageing_s=0)
+    futures = [batcher.submit(1, priority=Priority.BATCH), batcher.submit(2)]
+
+    engine.free.set()
+    results(futures)
+
+    assert engine.batches == [[0], [1], [2]]
+
+
+def test_the_earlier_deadline_leaves_first(start: Start, engine: Engine) -> None:
+    batcher = start(sizes=(1,))
+    futures = [
+        batcher.submit(1),
+        batcher.submit(2, deadline=clock() + 200),
+        batcher.submit(3, deadline=clock() + 100),
+    ]
+
+    engine.free.set()
+    results(futures)
+
+    assert engine.batches == [[0], [3], [2], [1]]
+
+
+def test_what_is_late_never_reaches_the_engine_and_is_counted(start: Start, engine: Engine) -> None:
+    batcher = start()
+    late = batcher.submit(1, deadline=clock() - 1)
+
+    engine.free.set()
+
+    assert isinstance(late.exception(timeout=10), DeadlinePassed)
+    assert (engine.batches, engine.late) == ([[0]], 1)
 
 
 def test_only_items_of_one_key_share_a_batch_and_the_oldest_goes_first(start: Start, engine: Engine) -> None:
@@ -115,7 +232,7 @@ def test_an_awaiting_task_that_is_cancelled_drops_its_item(start: Start, engine:
 
 
 def test_one_item_too_many_is_refused(start: Start) -> None:
-    batcher = start(max_queue=2)
+    batcher = start(max_items=2)
     batcher.submit(1)
     batcher.submit(2)
 
@@ -123,8 +240,33 @@ def test_one_item_too_many_is_refused(start: Start) -> None:
         batcher.submit(3)
 
 
+def test_items_are_refused_above_the_weight_that_may_wait(start: Start) -> None:
+    batcher = start(max_weight=10)
+    batcher.submit(8)
+
+    with pytest.raises(QueueFull, match="weight 8 waits, 3 more would pass 10"):
+        batcher.submit(3)
+
+
+def test_one_item_may_wait_however_heavy(start: Start) -> None:
+    batcher = start(max_weight=10)
+
+    batcher.submit(50)
+
+    assert batcher.weight == 50
+
+
+def test_the_expected_wait_is_the_work_ahead(start: Start) -> None:
+    pace = Pace((1,))
+    pace.learn(False, 1, 1000)
+    batcher = start(pace=pace)
+    batcher.submit(1)
+
+    assert 1900 < batcher.expected_wait_s() <= 2000
+
+
 def test_a_cancelled_item_makes_room_in_a_full_queue(start: Start) -> None:
-    batcher = start(max_queue=1)
+    batcher = start(max_items=1)
     batcher.submit(1).cancel()
 
     batcher.submit(2)
@@ -152,11 +294,13 @@ def test_the_engine_goes_on_after_a_failure(start: Start, engine: Engine) -> Non
     assert batcher.submit(5).result(timeout=10) == 10
 
 
-def test_a_run_that_loses_results_fails_its_items() -> None:
-    batcher: Batcher[int, int] = Batcher(lambda items: [], key=lambda item: 0, sizes=(1,), max_queue=1)
+def test_a_run_that_loses_results_fails_its_items(start: Start, engine: Engine) -> None:
+    batcher = start()
+    engine.run = lambda items, size: []  # type: ignore[method-assign]
+    batcher._run = engine.run
+    engine.free.set()
 
     error = batcher.submit(1).exception(timeout=10)
-    batcher.close()
 
     assert "0 results" in str(error)
 
@@ -174,7 +318,7 @@ def test_closing_finishes_what_waits_and_takes_no_more(start: Start, engine: Eng
 
 
 def test_many_threads_get_each_their_own_answer(start: Start, engine: Engine) -> None:
-    batcher = start(max_queue=1000)
+    batcher = start(max_items=1000)
     engine.free.set()
     wrong: list[int] = []
 

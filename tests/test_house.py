@@ -17,7 +17,7 @@ from docs.house import PAGE, picture, with_picture
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("service", "model", "export")
-DATA_HALF = ("model.bundle", "model.categories", "model.fit", "model.variants")
+DATA_HALF = ("model.bundle", "model.categories", "model.curriculum", "model.fit", "model.variants")
 EXTRAS = {
     "service": [],
     "model": ["export", "train"],

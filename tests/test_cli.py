@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = PROJECT["scripts"]
 LACKING = {
     "panoptic-serve": ["--bundle", "no-such-thing"],
     "panoptic-predict": ["no-such-thing", "--out", "out"],
+    "panoptic-evaluate": ["no-such-thing", "no-such-data"],
     "panoptic-export": ["no-such-thing", "--out", "out"],
     "panoptic-train": ["--out", "out", "--data", "no-such-thing"],
 }

@@ -17,12 +17,12 @@ from docs.house import PAGE, picture, with_picture
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("service", "model", "export")
-DATA_HALF = ("model.bundle", "model.categories", "model.fit", "model.variants")
+DATA_HALF = ("model.bundle", "model.categories", "model.curriculum", "model.fit", "model.variants")
 EXTRAS = {
-    "service": [],
+    "service": ["evaluate"],
     "model": ["export", "train"],
     "export": ["export"],
-    "tests": ["dev", "export", "train"],
+    "tests": ["dev", "evaluate", "export", "train"],
 }
 
 
@@ -79,7 +79,10 @@ def test_the_import_contracts_hold() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-@pytest.mark.parametrize("module", ["service.app", "service.serve", "service.predict"])
+@pytest.mark.parametrize(
+    "module",
+    ["service.app", "service.serve", "service.predict", "service.evaluate", "service.evaluation.run"],
+)
 def test_the_service_loads_no_torch(module: str) -> None:
     assert modules_loaded_by(f"import {module}").isdisjoint({"torch", "torchvision", "onnx", "export"})
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from model.curriculum import IGNORE
 from model.training.datasets import Sample
-from model.training.teaching import IGNORE
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from model.training.teaching import IGNORE, Curriculum, Teaching
-
-UNKNOWN_INSTANCE = -1
-"""Instance id of thing pixels that are not taught as instances: crowds and specks."""
+from model.curriculum import Curriculum
+from model.curriculum.truth import teach
 
 
 @dataclass(frozen=True)
@@ -82,32 +80,3 @@ def read_ids(path: Path) -> NDArray[np.int32]:
     rgb = np.array(Image.open(path).convert("RGB")).astype(np.int32)
     ids: NDArray[np.int32] = rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2]
     return ids
-
-
-def teach(
-    ids: NDArray[np.int32],
-    segments: list[dict[str, int]],
-    names: dict[int, str],
-    teaching: Teaching,
-    things: frozenset[int],
-) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Turn a map of segment ids into codes and instances.
-
-    Args:
-        ids:      (H, W) segment ids.
-        segments: COCO's segments_info: id, category_id, iscrowd.
-        names:    {category_id: class name}.
-    Returns: codes (H, W), IGNORE where no segment is; instances (H, W), numbered from 1.
-    """
-    present, flat, areas = np.unique(ids, return_inverse=True, return_counts=True)
-    area = dict(zip(present.tolist(), areas.tolist(), strict=True))
-    code_of = {segment["id"]: teaching.code(names[segment["category_id"]]) for segment in segments}
-    instance_of: dict[int, int] = {}
-    for segment in segments:
-        if code_of[segment["id"]] not in things:
-            continue
-        whole = not segment["iscrowd"] and area.get(segment["id"], 0) >= teaching.smallest_instance
-        instance_of[segment["id"]] = len(instance_of) + 1 if whole else UNKNOWN_INSTANCE
-    codes = np.array([code_of.get(i, IGNORE) for i in present.tolist()], np.uint8)
-    instances = np.array([instance_of.get(i, 0) for i in present.tolist()], np.int16)
-    return codes[flat].reshape(ids.shape), instances[flat].reshape(ids.shape)

@@ -16,13 +16,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model.checkpoints.weights import write_weights
+from model.curriculum import Curriculum, load_curriculum
 from model.network.panoptic_deeplab import Heads, PanopticDeepLab, normalize, upsample
 from model.training.datasets import PanopticFolder
 from model.training.imagenet import load_imagenet
 from model.training.losses import Losses, panoptic_losses
 from model.training.recipes import Recipe
 from model.training.stream import Batch, BatchStream, batches
-from model.training.teaching import Curriculum, load_curriculum
 from model.training.validation import Figures, validate
 from model.variants import find_variant
 

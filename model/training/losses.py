@@ -11,9 +11,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.curriculum import IGNORE
 from model.network.panoptic_deeplab import Heads
 from model.training.targets import Targets
-from model.training.teaching import IGNORE
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import click
 import torch
 
 from model.checkpoints.weights import load_network
+from model.curriculum import load_curriculum
 from model.training.datasets import PanopticFolder
 from model.training.loop import CHECKPOINT, FINAL, Training, train
 from model.training.recipes import Recipe, find_recipe
 from model.training.report import figures_table, plot_curves
-from model.training.teaching import load_curriculum
 from model.training.validation import validate
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from model.curriculum import Curriculum
 from model.training.augmentation import augment, paste_things
 from model.training.datasets import PanopticFolder, Sample
 from model.training.recipes import Recipe
 from model.training.targets import Targets, make_targets, stack
-from model.training.teaching import Curriculum
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.curriculum import IGNORE
 from model.training.datasets import Sample
-from model.training.teaching import IGNORE
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.detection import PanopticQuality
 
+from model.curriculum import IGNORE, Curriculum
+from model.curriculum.truth import decide as decide_unions
 from model.fit import both_ways_up, choose_bucket, fit
 from model.grouping import VOID
 from model.network.panoptic_deeplab import PanopticDeepLab, normalize
 from model.tail import finish
 from model.training.datasets import PanopticFolder, Sample
-from model.training.teaching import IGNORE, Curriculum
 from model.variants import Merging
 
 
@@ -81,14 +82,8 @@ def answer(network: PanopticDeepLab, image: Tensor, merging: Merging | None) -> 
 
 def decide(sample: Sample, semantic: Tensor, curriculum: Curriculum) -> Tensor:
     """Resolve the unions of a sample against what was predicted: (H, W) int64 class indices and IGNORE."""
-    truth = sample.codes.long()
-    for number, union in enumerate(curriculum.unions):
-        code = len(curriculum.categories) + number
-        for instance in sample.instances[truth == code].unique():
-            mask = (truth == code) & (sample.instances == instance)
-            votes = semantic[mask].bincount(minlength=len(curriculum.categories))[list(union)]
-            truth[mask] = union[int(votes.argmax())]
-    return truth
+    decided = decide_unions(sample.codes.numpy(), sample.instances.numpy(), semantic.numpy(), curriculum)
+    return torch.from_numpy(decided)
 
 
 def _with_void(truth: Tensor, instances: Tensor, quality: PanopticQuality) -> Tensor:

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.training.datasets import UNKNOWN_INSTANCE, PanopticFolder, Sample
-from model.training.teaching import IGNORE, load_curriculum
+from model.curriculum import IGNORE, load_curriculum
+from model.curriculum.truth import UNKNOWN_INSTANCE
+from model.training.datasets import PanopticFolder, Sample
 
 STREET = load_curriculum("street")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.curriculum import load_curriculum
 from model.training.datasets import PanopticFolder
 from model.training.loop import CHECKPOINT, CURVES, Training, judge, train
 from model.training.recipes import Recipe
 from model.training.report import figures_table, plot_curves
-from model.training.teaching import load_curriculum
 
 STREET = load_curriculum("street")
 
@@ -89,7 +89,7 @@ from model.training.losses import LossSpec
 from model.training.recipes import STREET, Source
 from model.training.augmentation import Augmentation
 from model.training.stream import BatchStream
-from model.training.teaching import load_curriculum
+from model.curriculum import load_curriculum
 from torch import nn
 
 torch.set_num_threads(1)

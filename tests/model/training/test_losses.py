@@ -1,10 +1,10 @@
 import torch
 import torch.nn.functional as F
 
+from model.curriculum import IGNORE
 from model.network.panoptic_deeplab import Heads
 from model.training.losses import LossSpec, hard_pixel_mean, panoptic_losses, pixel_loss
 from model.training.targets import Targets
-from model.training.teaching import IGNORE
 
 UNIONS = ((1, 2), (0, 3))
 LOGITS = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(3))

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.curriculum import load_curriculum
 from model.training.recipes import Recipe
 from model.training.stream import BatchStream, batches
-from model.training.teaching import load_curriculum
 
 STREET = load_curriculum("street")
 

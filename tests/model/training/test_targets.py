@@ -1,8 +1,9 @@
 import torch
 
-from model.training.datasets import UNKNOWN_INSTANCE, Sample
+from model.curriculum import IGNORE
+from model.curriculum.truth import UNKNOWN_INSTANCE
+from model.training.datasets import Sample
 from model.training.targets import TargetSpec, make_targets
-from model.training.teaching import IGNORE
 
 SPEC = TargetSpec(sigma=4.0, small_area=50, small_weight=3.0)
 

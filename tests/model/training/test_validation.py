@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.curriculum import IGNORE, load_curriculum
 from model.network.panoptic_deeplab import PanopticDeepLab
 from model.training import validation
 from model.training.datasets import PanopticFolder, Sample
-from model.training.teaching import IGNORE, load_curriculum
 from model.training.validation import Figures, decide, validate
 from model.variants import EFFICIENTNET_LITE0
 

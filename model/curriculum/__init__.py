@@ -46,10 +46,12 @@ class Curriculum:
 def load_curriculum(name: str) -> Curriculum:
     """Read a mapping, `street` for one.
 
-    Raises: ValueError: it names a class that its label set does not have.
+    Raises: ValueError: there is no such mapping, or it names a class that its label set does not have.
     """
-    text = (files("model.training") / "labels" / f"{name}.json").read_text(encoding="utf-8")
-    found = json.loads(text)
+    resource = files("model.curriculum") / f"{name}.json"
+    if not resource.is_file():
+        raise ValueError(f"there is no curriculum {name!r}; there are {', '.join(curricula())}")
+    found = json.loads(resource.read_text(encoding="utf-8"))
     categories = load_categories(found["label_set"])
     indices = {category.name: category.index for category in categories}
     unions: list[tuple[int, ...]] = []
@@ -79,3 +81,9 @@ def load_curriculum(name: str) -> Curriculum:
         for key, part in found["data_sets"].items()
     }
     return Curriculum(categories, tuple(unions), data_sets)
+
+
+def curricula() -> list[str]:
+    """Names that `load_curriculum` takes, sorted."""
+    entries = files("model.curriculum").iterdir()
+    return sorted(entry.name[:-5] for entry in entries if entry.name.endswith(".json"))

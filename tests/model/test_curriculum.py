@@ -4,7 +4,7 @@ from importlib.resources import files
 import pytest
 
 from model.categories import Category, load_categories
-from model.training.teaching import IGNORE, load_curriculum
+from model.curriculum import IGNORE, load_curriculum
 
 STREET = load_curriculum("street")
 INDEX = {category.name: category.index for category in load_categories("street")}
@@ -43,9 +43,14 @@ def test_street_classes_have_the_ids_names_and_colours_of_cityscapes() -> None:
 
 
 def test_a_class_that_the_label_set_has_not_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (files("model.training") / "labels" / "street.json").read_text()
+    text = (files("model.curriculum") / "street.json").read_text()
     broken = json.loads(text)
     broken["data_sets"]["camvid"]["classes"]["road"] = "rode"
     monkeypatch.setattr(json, "loads", lambda _: broken)
     with pytest.raises(ValueError, match="teaches 'rode'"):
         load_curriculum("street")
+
+
+def test_an_unknown_curriculum_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="no curriculum 'rural'; there are street"):
+        load_curriculum("rural")

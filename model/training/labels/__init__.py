@@ -1,1 +1,0 @@
-"""How the classes of data sets teach a label set, as data."""

@@ -44,11 +44,14 @@ class Curriculum:
 
 
 def load_curriculum(name: str) -> Curriculum:
-    """Read a mapping, `street` for one.
+    """Read a mapping, `street` for one; of a label set without a mapping, each class teaches itself.
 
-    Raises: ValueError: it names a class that its label set does not have.
+    Raises: ValueError: there is neither, or the mapping names a class that its label set does not have.
     """
-    text = (files("model.training") / "labels" / f"{name}.json").read_text(encoding="utf-8")
+    mapping = files("model.training") / "labels" / f"{name}.json"
+    if not mapping.is_file():
+        return _plain_curriculum(name)
+    text = mapping.read_text(encoding="utf-8")
     found = json.loads(text)
     categories = load_categories(found["label_set"])
     indices = {category.name: category.index for category in categories}
@@ -79,3 +82,11 @@ def load_curriculum(name: str) -> Curriculum:
         for key, part in found["data_sets"].items()
     }
     return Curriculum(categories, tuple(unions), data_sets)
+
+
+def _plain_curriculum(label_set: str) -> Curriculum:
+    """A data set that is labelled in the very classes of a label set; what is not named teaches nothing."""
+    categories = load_categories(label_set)
+    codes = {category.name: category.index for category in categories}
+    teaching = Teaching(codes, default=IGNORE, instance_weight=1.0, smallest_instance=1)
+    return Curriculum(categories, (), {label_set: teaching})

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.training.recipes import Recipe
+from model.training.recipe import Recipe
 from model.training.stream import BatchStream, batches
 from model.training.teaching import load_curriculum
 

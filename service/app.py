@@ -62,11 +62,12 @@ def create_app(
     return app
 
 
-def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics) -> Predictor:
+def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None = None) -> Predictor:
     """Open the bundle's graph on this machine; `prove` is still to be called.
 
     Raises: BundleError: no runtime here can run it.
     """
+    batches = (metrics or Metrics()).batches
     return Predictor(
         bundle,
         open_backend(bundle, threads=settings.threads or available_cores()),
@@ -75,8 +76,8 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics) -> Pred
         max_pixels=settings.max_pixels,
         max_queue_pixels=settings.max_queue_pixels,
         ageing_s=settings.ageing_s,
-        on_release=lambda release: metrics.batches.observe(release.items, release.size, release.reason),
-        on_late=metrics.batches.late.inc,
+        on_release=lambda release: batches.observe(release.items, release.size, release.reason),
+        on_late=batches.late.inc,
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from model.bundle import BundleError, read_bundle
 from service.app import open_predictor
-from service.metrics import Metrics
 from service.pipeline.encode import describe, panoptic_png, to_json
 from service.pipeline.image_errors import ImageError
 from service.pipeline.overlay import draw_overlay, encode_overlay
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(options)
         _check(photographs)
         out.mkdir(parents=True, exist_ok=True)
-        predictor = open_predictor(read_bundle(settings.bundle), settings, Metrics())
+        predictor = open_predictor(read_bundle(settings.bundle), settings)
     except (SettingsError, BundleError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return MISTAKE

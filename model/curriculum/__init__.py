@@ -44,14 +44,14 @@ class Curriculum:
 
 
 def load_curriculum(name: str) -> Curriculum:
-    """Read a mapping, `street` for one.
+    """Read a mapping, `street` for one; of a label set without a mapping, each class teaches itself.
 
-    Raises: ValueError: there is no such mapping, or it names a class that its label set does not have.
+    Raises: ValueError: there is neither, or the mapping names a class that its label set does not have.
     """
-    resource = files("model.curriculum") / f"{name}.json"
-    if not resource.is_file():
-        raise ValueError(f"there is no curriculum {name!r}; there are {', '.join(curricula())}")
-    found = json.loads(resource.read_text(encoding="utf-8"))
+    mapping = files("model.curriculum") / f"{name}.json"
+    if not mapping.is_file():
+        return _plain_curriculum(name)
+    found = json.loads(mapping.read_text(encoding="utf-8"))
     categories = load_categories(found["label_set"])
     indices = {category.name: category.index for category in categories}
     unions: list[tuple[int, ...]] = []
@@ -83,7 +83,9 @@ def load_curriculum(name: str) -> Curriculum:
     return Curriculum(categories, tuple(unions), data_sets)
 
 
-def curricula() -> list[str]:
-    """Names that `load_curriculum` takes, sorted."""
-    entries = files("model.curriculum").iterdir()
-    return sorted(entry.name[:-5] for entry in entries if entry.name.endswith(".json"))
+def _plain_curriculum(label_set: str) -> Curriculum:
+    """A data set that is labelled in the very classes of a label set; what is not named teaches nothing."""
+    categories = load_categories(label_set)
+    codes = {category.name: category.index for category in categories}
+    teaching = Teaching(codes, default=IGNORE, instance_weight=1.0, smallest_instance=1)
+    return Curriculum(categories, (), {label_set: teaching})

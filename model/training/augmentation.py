@@ -9,27 +9,26 @@ from torchvision.transforms import v2
 
 from model.curriculum import IGNORE
 from model.training.datasets import Sample
+from model.training.scales import Scale, draw_size
+from model.variants.specs import Size
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far pictures are varied."""
 
-    crop: tuple[int, int]  # rows, columns
-    fit: tuple[int, int]  # a picture at scale 1 fits this, or this turned by 90 degrees, as in serving
-    scales: tuple[float, float]
+    crop: Size
+    scale: Scale
     flip: float = 0.5
-    colour: float = 0.3  # brightness, contrast, saturation; a tenth of it for hue
+    colour: float = 0.0  # brightness, contrast, saturation; a tenth of it for hue
     paste: float = 0.0  # probability that things of another picture are pasted
-    pad: int = 127  # gray around a picture smaller than the crop
+    pad: tuple[int, int, int] = (127, 127, 127)  # RGB around a picture smaller than the crop
 
 
 def augment(sample: Sample, spec: Augmentation) -> Sample:
     """Take one varied crop of a sample, by torch's global random generator."""
     _, rows, columns = sample.image.shape
-    low, high = (torch.tensor(s).log() for s in spec.scales)
-    scale = float((low + (high - low) * torch.rand(())).exp()) * fit_scale((rows, columns), spec.fit)
-    size = [max(1, round(rows * scale)), max(1, round(columns * scale))]
+    size = list(draw_size((rows, columns), spec.scale))
     labels = torch.stack((sample.codes.to(torch.int32), sample.instances.to(torch.int32)))
     image = v2.functional.resize(sample.image, size, v2.InterpolationMode.BILINEAR, antialias=True)
     labels = v2.functional.resize(labels, size, v2.InterpolationMode.NEAREST)
@@ -39,14 +38,6 @@ def augment(sample: Sample, spec: Augmentation) -> Sample:
     jitter = v2.ColorJitter(spec.colour, spec.colour, spec.colour, spec.colour / 10)
     image = jitter(tv_tensors.Image(image)).as_subclass(Tensor)
     return replace(sample, image=image, codes=labels[0].to(torch.uint8), instances=labels[1].to(torch.int16))
-
-
-def fit_scale(size: tuple[int, int], fit: tuple[int, int]) -> float:
-    """The factor by which a picture fits the rectangle, or the rectangle turned, whichever leaves it larger."""
-    rows, columns = size
-    upright = min(fit[0] / rows, fit[1] / columns)
-    turned = min(fit[1] / rows, fit[0] / columns)
-    return max(upright, turned)
 
 
 def paste_things(sample: Sample, source: Sample, things: frozenset[int], most: int = 3) -> Sample:
@@ -70,10 +61,18 @@ def _crop(image: Tensor, labels: Tensor, spec: Augmentation) -> tuple[Tensor, Te
     rows, columns = spec.crop
     down, right = max(0, rows - image.shape[1]), max(0, columns - image.shape[2])
     if down or right:
-        image = torch.nn.functional.pad(image, (0, right, 0, down), value=spec.pad)
-        codes = torch.nn.functional.pad(labels[0], (0, right, 0, down), value=IGNORE)
-        labels = torch.stack((codes, torch.nn.functional.pad(labels[1], (0, right, 0, down))))
+        image = _pad(image, (down, right), spec.pad)
+        labels = _pad(labels, (down, right), (IGNORE, 0))
     top = int(torch.randint(image.shape[1] - rows + 1, ()))
     left = int(torch.randint(image.shape[2] - columns + 1, ()))
     window = (slice(None), slice(top, top + rows), slice(left, left + columns))
     return image[window], labels[window]
+
+
+def _pad(channels: Tensor, by: tuple[int, int], values: tuple[int, ...]) -> Tensor:
+    """Add rows and columns of a value a channel at bottom and right."""
+    count, rows, columns = channels.shape
+    padded = torch.tensor(values, dtype=channels.dtype)[:, None, None]
+    padded = padded.expand(count, rows + by[0], columns + by[1]).clone()
+    padded[:, :rows, :columns] = channels
+    return padded

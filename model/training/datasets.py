@@ -1,7 +1,4 @@
-"""Photographs with panoptic labels in COCO's layout.
-
-A folder holds `panoptic.json`, `images/` and `panoptic/`; the label PNGs code ids as R + 256 G + 65536 B.
-"""
+"""Photographs with panoptic labels: an index in COCO's form, and PNGs that code ids as R + 256 G + 65536 B."""
 
 import json
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from torch import Tensor
 
 from model.curriculum import Curriculum
 from model.curriculum.truth import teach
+from model.training.layouts import FOLDER, Layout, Source
 
 
 @dataclass(frozen=True)
@@ -28,44 +26,73 @@ class Sample:
 
 
 class PanopticFolder:
-    """One folder in COCO's layout, read through one part of a curriculum; decoded samples are kept in memory."""
+    """One data set, read through one part of a curriculum."""
 
-    def __init__(self, folder: Path, curriculum: Curriculum, data_set: str):
+    def __init__(
+        self,
+        folder: Path,
+        curriculum: Curriculum,
+        data_set: str,
+        layout: Layout = FOLDER,
+        most: int | None = None,
+    ):
         """Index the folder.
 
-        Raises: ValueError: it has no panoptic.json, or the curriculum does not know the data set.
+        Raises: ValueError: a piece of the layout is missing, or the curriculum does not know the data set.
         """
-        index = folder / "panoptic.json"
-        if not index.is_file():
-            raise ValueError(f"{folder} is no data set in COCO's panoptic layout: it has no panoptic.json")
         if data_set not in curriculum.data_sets:
             known = ", ".join(sorted(curriculum.data_sets))
             raise ValueError(f"the curriculum knows nothing of data set {data_set!r}; it knows {known}")
-        found = json.loads(index.read_text(encoding="utf-8"))
-        self.folder = folder
+        require_pieces(folder, layout)
+        found = json.loads((folder / layout.index).read_text(encoding="utf-8"))
+        self.folder, self.layout = folder, layout
         self.teaching = curriculum.data_sets[data_set]
         self.things = curriculum.things()
         self.names = {category["id"]: category["name"] for category in found["categories"]}
         self.files = {image["id"]: image["file_name"] for image in found["images"]}
-        self.annotations = sorted(found["annotations"], key=lambda annotation: annotation["image_id"])
+        self.annotations = sorted(found["annotations"], key=lambda annotation: annotation["image_id"])[:most]
         self._kept: dict[int, Sample] = {}
+        self._require_files()
 
     def __len__(self) -> int:
         return len(self.annotations)
 
     def __getitem__(self, index: int) -> Sample:
-        if index not in self._kept:
-            self._kept[index] = self._read(index)
-        return self._kept[index]
+        if index in self._kept:
+            return self._kept[index]
+        sample = self._read(index)
+        if self.layout.keep:
+            self._kept[index] = sample
+        return sample
 
     def image_path(self, index: int) -> Path:
         """The photograph's file."""
-        return self.folder / "images" / self.files[self.annotations[index]["image_id"]]
+        image_id = self.annotations[index]["image_id"]
+        name = self.layout.photograph.format(
+            file_name=self.files[image_id], image_id=image_id, city=str(image_id).split("_")[0]
+        )
+        return self.folder / self.layout.photographs / name
+
+    def _label_path(self, index: int) -> Path:
+        return self.folder / self.layout.labels / self.annotations[index]["file_name"]
+
+    def _require_files(self) -> None:
+        """A file that is not there is told now, not hours into a training."""
+        for place, remedy in (
+            (self.image_path, self.layout.photograph_remedy),
+            (self._label_path, self.layout.label_remedy),
+        ):
+            missing = [path for index in range(len(self)) if not (path := place(index)).is_file()]
+            if missing:
+                raise ValueError(
+                    f"{len(missing)} of the {len(self)} files that {self.layout.index} speaks of are missing, "
+                    f"{missing[0]} the first of them. {remedy}"
+                )
 
     def _read(self, index: int) -> Sample:
         annotation = self.annotations[index]
         image = np.array(Image.open(self.image_path(index)).convert("RGB"))
-        ids = read_ids(self.folder / "panoptic" / annotation["file_name"])
+        ids = read_ids(self._label_path(index))
         codes, instances = teach(ids, annotation["segments_info"], self.names, self.teaching, self.things)
         return Sample(
             image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
@@ -73,6 +100,32 @@ class PanopticFolder:
             instances=torch.from_numpy(instances),
             instance_weight=self.teaching.instance_weight,
         )
+
+
+def open_source(source: Source, data: Path, curriculum: Curriculum) -> PanopticFolder:
+    """Open a recipe's source under the data directory.
+
+    Raises: ValueError: as `PanopticFolder`.
+    """
+    return PanopticFolder(
+        data / source.folder, curriculum, source.data_set, source.layout or FOLDER, source.most
+    )
+
+
+def require_pieces(folder: Path, layout: Layout) -> None:
+    """Find the index and both directories.
+
+    Raises: ValueError: one is missing; the message says what makes it.
+    """
+    for piece, remedy in (
+        (layout.index, layout.label_remedy),
+        (layout.labels, layout.label_remedy),
+        (layout.photographs, layout.photograph_remedy),
+    ):
+        if not (folder / piece).exists():
+            raise ValueError(
+                f"{folder} is no data set in the layout {layout.name}: it has no {piece}. {remedy}"
+            )
 
 
 def read_ids(path: Path) -> NDArray[np.int32]:

@@ -1,30 +1,27 @@
 """The training loop: one process, or several by torchrun."""
 
 import csv
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model.checkpoints.weights import write_weights
 from model.curriculum import Curriculum, load_curriculum
 from model.network.panoptic_deeplab import Heads, PanopticDeepLab, normalize, upsample
-from model.training.datasets import PanopticFolder
-from model.training.imagenet import load_imagenet
+from model.training.datasets import PanopticFolder, open_source
+from model.training.device import ON_CPU, Compute, distribute
 from model.training.losses import Losses, panoptic_losses
-from model.training.recipes import Recipe
+from model.training.optimizer import make_optimizer, make_schedule
+from model.training.recipe import Recipe, training_variant
+from model.training.start import start_network
 from model.training.stream import Batch, BatchStream, batches
 from model.training.validation import Figures, validate
-from model.variants import find_variant
 
 CHECKPOINT = "last.pt"
 BEST = "best.safetensors"
@@ -38,20 +35,23 @@ VALIDATION_COLUMNS = ("step", "data", "iou", "pq", "sq", "rq")
 class Training:
     """A run: the network, its averaged twin, the optimizer and how far it is."""
 
-    def __init__(self, recipe: Recipe, out: Path):
-        """Start a run anew, or where the checkpoint in `out` left it."""
-        self.recipe, self.out = recipe, out
-        self.variant = find_variant(recipe.variant)
+    def __init__(self, recipe: Recipe, out: Path, compute: Compute = ON_CPU, start: str | None = None):
+        """Begin a run, from `start` as `start_network` takes it, or go on where the checkpoint in `out` left it."""
+        self.recipe, self.out, self.compute = recipe, out, compute
+        self.variant = training_variant(recipe)
         torch.manual_seed(recipe.seed)
-        self.network = PanopticDeepLab(self.variant).to(memory_format=torch.channels_last)
-        load_imagenet(self.network.backbone, self.variant)
-        self.optimizer = AdamW(_groups(self.network, recipe), weight_decay=recipe.weight_decay)
-        self.schedule = LambdaLR(self.optimizer, _poly(recipe))
+        self.network = PanopticDeepLab(self.variant)
+        going_on = (out / CHECKPOINT).is_file()
+        self.start = "" if going_on else start_network(self.network, recipe, start)
+        set_norm_momentum(self.network, recipe.norm_momentum)
+        self.network.to(compute.device).to(memory_format=torch.channels_last)
+        self.optimizer = make_optimizer(self.network, recipe)
+        self.schedule = make_schedule(self.optimizer, recipe)
         average = get_ema_multi_avg_fn(recipe.ema)
         self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.step = 0
         self.best = -1.0
-        if (out / CHECKPOINT).is_file():
+        if going_on:
             self._resume()
 
     def save(self) -> None:
@@ -64,6 +64,7 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "step": self.step,
             "best": self.best,
+            "start": self.start,
         }
         torch.save(state, part)
         part.replace(self.out / CHECKPOINT)
@@ -74,7 +75,7 @@ class Training:
             "variant": self.variant.name,
             "recipe": self.recipe.name,
             "licence": self.recipe.licence,
-            "training_data": self.recipe.training_data,
+            "training_data": "; ".join(filter(None, (self.recipe.training_data, self.start))),
             "steps": str(self.step),
         }
         write_weights(self.out / name, self.averaged().state_dict(), metadata)
@@ -92,6 +93,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.best = int(state["step"]), float(state["best"])
+        self.start = str(state.get("start", ""))  # runs begun earlier did not say
 
 
 def train(
@@ -99,6 +101,8 @@ def train(
     data: Path,
     out: Path,
     *,
+    compute: Compute = ON_CPU,
+    start: str | None = None,
     stop: int | None = None,
     workers: int = 1,
     save_every: int = 200,
@@ -107,22 +111,21 @@ def train(
     """Run a recipe on the data under `data`, with logs, checkpoints and best weights in `out`.
 
     Args:
+        start:            what a new run begins from, as `start_network` takes it.
         stop:             end after this step, before the recipe's end; the schedule stays the recipe's.
         after_validation: called when figures and curves have been written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rank, world = _join_processes()
+    rank = compute.rank
     curriculum = load_curriculum(recipe.curriculum)
-    training = Training(recipe, out)
-    stream = BatchStream(recipe, data, curriculum, rank, world)
-    folders = {s.folder: PanopticFolder(data / s.folder, curriculum, s.data_set) for s in recipe.validation}
+    stream = BatchStream(recipe, data, curriculum, rank, compute.world)
+    folders = {s.name: open_source(s, data, curriculum) for s in recipe.validation}
+    training = Training(recipe, out, compute, start)
     last = min(stop or recipe.steps, recipe.steps)
-    network: nn.Module = training.network
-    if world > 1:
-        network = DistributedDataParallel(network)
+    network = distribute(training.network, compute, sync_norm=recipe.sync_norm)
     bar = tqdm(total=recipe.steps, initial=training.step, disable=rank > 0, unit="step", mininterval=5)
     started = time.perf_counter()
-    for batch in batches(stream, training.step, last, workers):
+    for batch in batches(stream, training.step, last, workers, pin=compute.on_gpu):
         losses = train_step(training, network, batch, curriculum)
         bar.update()
         seconds = time.perf_counter() - started
@@ -141,21 +144,26 @@ def train(
 
 def train_step(training: Training, network: nn.Module, batch: Batch, curriculum: Curriculum) -> Losses:
     """Take one step on one batch; `network` is the training's own, or its distributed wrapper."""
-    recipe, variant = training.recipe, training.variant
+    recipe, variant, compute = training.recipe, training.variant, training.compute
     torch.manual_seed(
         recipe.seed + training.step
     )  # of dropout: a resumed run drops what the killed one would have
     network.train()
     if recipe.freeze_backbone_norm:
         freeze_norm(training.network.backbone)
+    batch = batch.to(compute.device)
     images = normalize(batch.images, variant.input).contiguous(memory_format=torch.channels_last)
     rows, columns = images.shape[2:]
-    heads = Heads(*network(images))
+    with compute.autocast():
+        outputs = network(images)
+    # Where no union rewrites them, torch cannot take the losses' gradients back through channels last.
+    heads = Heads(*(head.float().contiguous() for head in outputs))
     full = upsample(heads, variant, (rows, columns))
     losses = panoptic_losses(full, batch.targets, curriculum.unions, recipe.losses)
     training.optimizer.zero_grad(set_to_none=True)
     losses.total.backward()
-    nn.utils.clip_grad_norm_(training.network.parameters(), recipe.clip)
+    if recipe.clip is not None:
+        nn.utils.clip_grad_norm_(training.network.parameters(), recipe.clip)
     training.optimizer.step()
     training.schedule.step()
     training.average.update_parameters(training.network)
@@ -186,44 +194,18 @@ def _due(folders: dict[str, PanopticFolder], training: Training) -> dict[str, Pa
     return dict(list(folders.items())[:1])
 
 
+def set_norm_momentum(network: nn.Module, momentum: float) -> None:
+    """Set the share of a step in the running statistics of all batch norms."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.momentum = momentum
+
+
 def freeze_norm(backbone: nn.Module) -> None:
     """Keep the statistics that batch norms came with."""
     for module in backbone.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, _BatchNorm):
             module.eval()
-
-
-def _groups(network: PanopticDeepLab, recipe: Recipe) -> list[dict[str, object]]:
-    """Backbone and rest at their rates; norms and biases without decay."""
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, parameter in network.named_parameters():
-        groups.setdefault((name.startswith("backbone."), parameter.ndim > 1), []).append(parameter)
-    rate = recipe.learning_rate
-    return [
-        {
-            "params": parameters,
-            "lr": rate * (recipe.backbone_rate if backbone else 1.0),
-            "weight_decay": recipe.weight_decay if decays else 0.0,
-        }
-        for (backbone, decays), parameters in groups.items()
-    ]
-
-
-def _poly(recipe: Recipe) -> Callable[[int], float]:
-    def factor(step: int) -> float:
-        left = max(0.0, 1 - step / recipe.steps)
-        return float(min(1.0, (step + 1) / recipe.warm_up) * left**recipe.power)
-
-    return factor
-
-
-def _join_processes() -> tuple[int, int]:
-    """Join the process group that torchrun describes; alone without it."""
-    if "RANK" not in os.environ:
-        return 0, 1
-    if not dist.is_initialized():
-        dist.init_process_group("gloo")  # the arithmetic is the processors'
-    return dist.get_rank(), dist.get_world_size()
 
 
 def _log(training: Training, losses: Losses, seconds: float) -> None:

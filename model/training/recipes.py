@@ -1,48 +1,12 @@
-"""Every number of every training, as data."""
+"""The recipes by name: that of the embedded model, and the published ones."""
 
-from dataclasses import dataclass
-
+from model.training import published
 from model.training.augmentation import Augmentation
+from model.training.layouts import Source
 from model.training.losses import LossSpec
+from model.training.recipe import Recipe
+from model.training.scales import WithinRectangle
 from model.training.targets import TargetSpec
-
-
-@dataclass(frozen=True)
-class Source:
-    """A folder under the data directory, read as a part of the curriculum."""
-
-    folder: str
-    data_set: str
-    weight: float = 1.0  # how often its photographs are drawn, against the other sources
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One training."""
-
-    name: str
-    variant: str
-    curriculum: str
-    sources: tuple[Source, ...]
-    validation: tuple[Source, ...]  # the first one chooses the best weights
-    augmentation: Augmentation
-    targets: TargetSpec
-    losses: LossSpec
-    licence: str  # of the weights it makes, in words
-    training_data: str  # in words
-    steps: int
-    batch: int  # pictures a step, all processes together
-    learning_rate: float
-    backbone_rate: float = 1.0  # the backbone's share of the learning rate
-    weight_decay: float = 0.0
-    warm_up: int = 1000  # steps
-    power: float = 0.9  # of the poly schedule
-    clip: float = 5.0  # largest gradient norm
-    ema: float = 0.999  # decay of the averaged weights a step
-    freeze_backbone_norm: bool = False  # keep the ImageNet statistics
-    validate_every: int = 1000  # steps
-    seed: int = 1
-
 
 STREET = Recipe(
     name="street",
@@ -59,7 +23,9 @@ STREET = Recipe(
         Source("labelmefacade/val", "labelmefacade"),
         Source("camvid/val", "camvid"),
     ),
-    augmentation=Augmentation(crop=(256, 352), fit=(384, 512), scales=(0.55, 1.6), paste=0.25),
+    augmentation=Augmentation(
+        crop=(256, 352), scale=WithinRectangle((384, 512), 0.55, 1.6), colour=0.3, paste=0.25
+    ),
     targets=TargetSpec(sigma=6.0, small_area=1024, small_weight=2.0),
     losses=LossSpec(hard_pixels=0.3, center=100.0, offset=0.03),
     licence="research and non-commercial use, as CamVid and LabelMeFacade, of which the weights are made, allow it",
@@ -76,7 +42,7 @@ STREET = Recipe(
     validate_every=1000,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (STREET,)}
+RECIPES = {recipe.name: recipe for recipe in (STREET, *published.ROWS)}
 
 
 def find_recipe(name: str) -> Recipe:

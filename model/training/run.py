@@ -1,6 +1,5 @@
 """What `panoptic-train` does: a run of a recipe, or a judgement of weights."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -8,40 +7,58 @@ import torch
 
 from model.checkpoints.weights import load_network
 from model.curriculum import load_curriculum
-from model.training.datasets import PanopticFolder
+from model.training.datasets import open_source
+from model.training.device import Compute, join_processes, leave_processes
 from model.training.loop import CHECKPOINT, FINAL, Training, train
-from model.training.recipes import Recipe, find_recipe
+from model.training.recipe import Recipe
 from model.training.report import figures_table, plot_curves
 from model.training.validation import validate
 
 
-def prepare(name: str, steps: int | None, threads: int | None) -> Recipe:
-    """Look a recipe up and set the process's threads.
-
-    Raises: ValueError: there is no such recipe.
-    """
+def set_threads(threads: int | None) -> None:
+    """Set the threads of the arithmetic."""
     if threads:
         torch.set_num_threads(threads)
-    recipe = find_recipe(name)
-    return replace(recipe, steps=steps or recipe.steps)
 
 
-def run(recipe: Recipe, data: Path, out: Path, stop: int | None, workers: int) -> None:
+def run(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    compute: Compute,
+    start: str | None = None,
+    stop: int | None = None,
+    workers: int = 1,
+) -> None:
     """Train, and leave curves and weights."""
-    if (out / CHECKPOINT).is_file():
+    compute = join_processes(compute)
+    first = compute.rank == 0
+    if first and (out / CHECKPOINT).is_file():
         click.echo(f"Going on with the run in {out}.", err=True)
-    training = train(recipe, data, out, stop=stop, workers=workers, after_validation=_draw)
-    training.write_weights(FINAL)
-    click.echo(f"{training.step} steps; weights in {out / FINAL}.", err=True)
+    training = train(
+        recipe,
+        data,
+        out,
+        compute=compute,
+        start=start,
+        stop=stop,
+        workers=workers,
+        after_validation=_draw,
+    )
+    if first:
+        training.write_weights(FINAL)
+        click.echo(f"{training.step} steps; weights in {out / FINAL}.", err=True)
+    leave_processes()
 
 
-def print_figures(recipe: Recipe, data: Path, weights: Path) -> None:
+def print_figures(recipe: Recipe, data: Path, weights: Path, compute: Compute) -> None:
     """Print one Markdown table for each validation folder."""
-    network = load_network(weights)
+    network = load_network(weights).to(compute.device)
     curriculum = load_curriculum(recipe.curriculum)
     for source in recipe.validation:
-        folder = PanopticFolder(data / source.folder, curriculum, source.data_set)
-        click.echo(figures_table(source.folder, validate(network, folder, curriculum)))
+        folder = open_source(source, data, curriculum)
+        click.echo(figures_table(source.name, validate(network, folder, curriculum)))
 
 
 def _draw(training: Training) -> None:

@@ -3,7 +3,7 @@
 So a resumed run sees what the killed one would have seen, and several processes see together what one would have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from model.curriculum import Curriculum
 from model.training.augmentation import augment, paste_things
-from model.training.datasets import PanopticFolder, Sample
-from model.training.recipes import Recipe
+from model.training.datasets import Sample, open_source
+from model.training.recipe import Recipe
 from model.training.targets import Targets, make_targets, stack
 
 
@@ -24,6 +24,18 @@ class Batch:
 
     images: Tensor  # (N, H, W, 3) uint8 RGB
     targets: Targets
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device; from pinned memory the copy goes on beside other work."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The batch in pages that a GPU copies from by itself; called by the loader."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        targets = Targets(**{name: change(tensor) for name, tensor in vars(self.targets).items()})
+        return Batch(change(self.images), targets)
 
 
 class BatchStream(Dataset[Batch]):
@@ -37,7 +49,7 @@ class BatchStream(Dataset[Batch]):
         if recipe.batch % world:
             raise ValueError(f"a batch of {recipe.batch} cannot be shared by {world} processes")
         self.recipe = recipe
-        self.folders = [PanopticFolder(data / s.folder, curriculum, s.data_set) for s in recipe.sources]
+        self.folders = [open_source(source, data, curriculum) for source in recipe.sources]
         self.weights = torch.tensor([s.weight for s in recipe.sources])
         self.things = curriculum.things()
         self.rank = rank
@@ -67,9 +79,19 @@ class BatchStream(Dataset[Batch]):
         return augment(folder[int(torch.randint(len(folder), ()))], self.recipe.augmentation)
 
 
-def batches(stream: BatchStream, start: int, stop: int, workers: int) -> Iterator[Batch]:
-    """Iterate over the steps start .. stop - 1, prepared ahead by `workers` processes (0: by this one)."""
-    ahead = 4 if workers else None
+def batches(
+    stream: BatchStream, start: int, stop: int, workers: int, *, pin: bool = False
+) -> Iterator[Batch]:
+    """Iterate over the steps start .. stop - 1, prepared ahead by `workers` processes (0: by this one).
+
+    Args:
+        pin: put batches into pinned memory, for a GPU.
+    """
     yield from DataLoader(
-        stream, batch_size=None, sampler=range(start, stop), num_workers=workers, prefetch_factor=ahead
+        stream,
+        batch_size=None,
+        sampler=range(start, stop),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=pin,
     )

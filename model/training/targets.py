@@ -3,7 +3,9 @@
 Source: Cheng et al. 2020, section 3.2, with Detectron2's numbers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +21,9 @@ class TargetSpec:
     sigma: float  # pixels, of the Gaussian around a center
     small_area: int  # pixels; instances below count more in the semantic loss
     small_weight: float
+    centroid: Literal["rounded", "truncated"] = (
+        "rounded"  # the pixel of the Gaussian's top; offsets keep the mean
+    )
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ class Targets:
 def make_targets(sample: Sample, spec: TargetSpec) -> Targets:
     """Make the targets of a crop; its instances are those that the crop shows.
 
-    A center is the rounded mean of an instance's pixels; heat is the maximum of all Gaussians. Where nothing is
-    labelled, or an instance is not known, center and offset teach nothing.
+    A center is the mean of an instance's pixels; heat is the maximum of all Gaussians, each on a whole pixel. Where
+    nothing is labelled, or an instance is not known, center and offset teach nothing.
     """
+    whole: Callable[[float], int] = round if spec.centroid == "rounded" else int
     codes, instances = sample.codes.long(), sample.instances.long()
     rows, columns = codes.shape
     semantic_weight = torch.ones(rows, columns)
@@ -50,9 +56,8 @@ def make_targets(sample: Sample, spec: TargetSpec) -> Targets:
         mean_y, mean_x = float(y.float().mean()), float(x.float().mean())
         if len(y) < spec.small_area:
             semantic_weight[y, x] = spec.small_weight
-        heat = torch.outer(
-            _gaussian(grid_y, round(mean_y), spec.sigma), _gaussian(grid_x, round(mean_x), spec.sigma)
-        )
+        y_top, x_top = whole(mean_y), whole(mean_x)
+        heat = torch.outer(_gaussian(grid_y, y_top, spec.sigma), _gaussian(grid_x, x_top, spec.sigma))
         center = torch.maximum(center, heat)
         offset[0, y, x] = mean_y - y
         offset[1, y, x] = mean_x - x

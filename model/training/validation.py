@@ -11,7 +11,7 @@ from model.curriculum import IGNORE, Curriculum
 from model.curriculum.truth import decide as decide_unions
 from model.fit import both_ways_up, choose_bucket, fit
 from model.grouping import VOID
-from model.network.panoptic_deeplab import PanopticDeepLab, normalize
+from model.network.panoptic_deeplab import Heads, PanopticDeepLab, normalize
 from model.tail import finish
 from model.training.datasets import PanopticFolder, Sample
 from model.variants import Merging
@@ -75,7 +75,9 @@ def answer(network: PanopticDeepLab, image: Tensor, merging: Merging | None) -> 
     pixels = image.permute(1, 2, 0).contiguous().numpy()
     bucket = choose_bucket((pixels.shape[0], pixels.shape[1]), both_ways_up(variant.input.size))
     picture, sizes = fit(pixels, bucket, variant.input.pad_value)
-    heads = network(normalize(torch.from_numpy(picture)[None], variant.input))
+    device = next(network.parameters()).device
+    heads = network(normalize(torch.from_numpy(picture)[None].to(device), variant.input))
+    heads = Heads(*(head.cpu() for head in heads))  # the reference tail computes on processors
     answer = finish(heads, variant, sizes, merging=merging, grid="input")
     return answer.logits.argmax(dim=0), answer.labels
 

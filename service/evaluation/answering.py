@@ -9,7 +9,7 @@ from tqdm import tqdm
 from service.evaluation.answers import Answers
 from service.evaluation.scores import read_heads
 from service.evaluation.truth import Item
-from service.pipeline.images import ImageError
+from service.pipeline.image_errors import ImageError
 from service.pipeline.predictor import Predictor
 
 

@@ -17,7 +17,6 @@ from PIL import Image
 
 from model.bundle import Bundle
 from service.app import create_app, open_predictor
-from service.metrics import Metrics
 from service.pipeline.predictor import Predictor
 from service.settings import Settings
 from tests.service.toy import write_toy
@@ -33,7 +32,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def predictor(toy: Bundle) -> Iterator[Predictor]:
-    predictor = open_predictor(toy, Settings(bundle=toy.path, threads=1), Metrics())
+    predictor = open_predictor(toy, Settings(bundle=toy.path, threads=1))
     yield predictor
     predictor.close()
 

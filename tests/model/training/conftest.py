@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 from model.training.augmentation import Augmentation
-from model.training.recipes import STREET, Recipe, Source
+from model.training.layouts import Source
+from model.training.recipe import Recipe
+from model.training.recipes import STREET
+from model.training.scales import WithinRectangle
 
 CATEGORIES = [
     {"id": 1, "name": "road", "isthing": 0},
@@ -76,7 +79,7 @@ def recipe() -> Recipe:
         STREET,
         sources=(Source("scenes", "coco"),),
         validation=(Source("scenes", "coco"),),
-        augmentation=Augmentation(crop=(64, 96), fit=(64, 96), scales=(0.8, 1.2), paste=0.5),
+        augmentation=Augmentation((64, 96), WithinRectangle((64, 96), 0.8, 1.2), colour=0.3, paste=0.5),
         steps=8,
         batch=2,
         warm_up=2,

@@ -11,7 +11,7 @@ import torch
 from model.curriculum import load_curriculum
 from model.training.datasets import PanopticFolder
 from model.training.loop import CHECKPOINT, CURVES, Training, judge, train
-from model.training.recipes import Recipe
+from model.training.recipe import Recipe
 from model.training.report import figures_table, plot_curves
 
 STREET = load_curriculum("street")
@@ -82,11 +82,12 @@ from collections.abc import Iterator
 from pathlib import Path
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-from model.training.recipes import Recipe
-from model.training.loop import Training, _join_processes, train_step
+from model.training.device import ON_CPU, join_processes, distribute
+from model.training.layouts import Source
+from model.training.loop import Training, train_step
 from model.training.losses import LossSpec
-from model.training.recipes import STREET, Source
+from model.training.recipes import STREET
+from model.training.scales import WithinRectangle
 from model.training.augmentation import Augmentation
 from model.training.stream import BatchStream
 from model.curriculum import load_curriculum
@@ -94,19 +95,20 @@ from torch import nn
 
 torch.set_num_threads(1)
 out, data = Path(sys.argv[1]), Path(sys.argv[2])
-rank, world = _join_processes()
+compute = join_processes(ON_CPU)
+rank, world = compute.rank, compute.world
 recipe = replace(
     STREET, sources=(Source("scenes", "coco"),), steps=8, batch=2, clip=1e9, learning_rate=0.0,
-    augmentation=Augmentation(crop=(64, 96), fit=(64, 96), scales=(0.8, 1.2)),
+    augmentation=Augmentation((64, 96), WithinRectangle((64, 96), 0.8, 1.2)),
     losses=LossSpec(hard_pixels=1.0, center=100.0, offset=0.03),
 )
-training = Training(recipe, out / "run")
+training = Training(recipe, out / "run", compute)
 # Norms of one picture a process are not those of two pictures, and dropout differs: both are held still here.
 for module in training.network.modules():
     if isinstance(module, (nn.BatchNorm2d, nn.Dropout)):
         module.train = lambda mode=True, module=module: module
         module.training = False
-network = DistributedDataParallel(training.network) if world > 1 else training.network
+network = distribute(training.network, compute, sync_norm=recipe.sync_norm)
 curriculum = load_curriculum("street")
 train_step(training, network, BatchStream(recipe, data, curriculum, rank, world)[0], curriculum)
 if rank == 0:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.curriculum import load_curriculum
-from model.training.recipes import Recipe
+from model.training.recipe import Recipe
 from model.training.stream import BatchStream, batches
 
 STREET = load_curriculum("street")

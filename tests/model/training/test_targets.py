@@ -1,3 +1,7 @@
+from dataclasses import replace
+from typing import Literal
+
+import pytest
 import torch
 
 from model.curriculum import IGNORE
@@ -21,6 +25,19 @@ def sample(weight: float = 1.0) -> Sample:
 def test_heat_is_one_at_each_center() -> None:
     heat = make_targets(sample(), SPEC).center[0]
     assert heat[15, 10] == heat[26, 31] == 1
+
+
+@pytest.mark.parametrize(("centroid", "row"), [("rounded", 16), ("truncated", 15)])
+def test_a_mean_between_pixels_is_rounded_or_cut_off(
+    centroid: Literal["rounded", "truncated"], row: int
+) -> None:
+    codes = torch.zeros(32, 40, dtype=torch.uint8)
+    instances = torch.zeros(32, 40, dtype=torch.int16)
+    codes[12:20, 5:16], instances[12:20, 5:16] = 11, 1  # rows 12 to 19, around 15.5
+    shown = Sample(torch.zeros(3, 32, 40, dtype=torch.uint8), codes, instances, 1.0)
+    targets = make_targets(shown, replace(SPEC, centroid=centroid))
+    assert targets.center[0, :, 10].argmax() == row
+    assert targets.offset[0, 12, 5] == 3.5
 
 
 def test_heat_falls_as_a_gaussian() -> None:

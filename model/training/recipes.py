@@ -13,9 +13,9 @@ STREET = Recipe(
     variant="efficientnet-lite0",
     curriculum="street",
     sources=(
-        Source("coco_nc/train", "coco", 0.32),
-        Source("coco_open/train", "coco", 0.10),
-        Source("labelmefacade/train", "labelmefacade", 0.33),
+        Source("coco_nc/train", "coco", 0.38),
+        Source("coco_open/train", "coco", 0.12),
+        Source("labelmefacade/train", "labelmefacade", 0.25),
         Source("camvid/train", "camvid", 0.25),
     ),
     validation=(
@@ -31,7 +31,7 @@ STREET = Recipe(
     licence="research and non-commercial use, as CamVid and LabelMeFacade, of which the weights are made, allow it",
     training_data="100 photographs of COCO 2017 with panoptic labels, CamVid's 367 training frames, "
     "850 photographs of LabelMeFacade; the backbone started from ImageNet weights (EfficientNet-Lite0, Apache-2.0)",
-    steps=4300,
+    steps=8000,
     batch=4,
     learning_rate=1.5e-3,
     backbone_rate=0.3,

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,8 +87,10 @@ def _manifest(label_set: str) -> Manifest:
         CategorySpec(id=each.id, name=each.name, isthing=each.isthing, color=each.color)
         for each in load_categories(label_set)
     )
-    heads = HeadsSpec.model_construct(stride=4, align_corners=False)
-    return Manifest.model_construct(categories=categories, heads=heads)
+    partial: Any = {"stride": 4, "align_corners": False}
+    heads: Any = HeadsSpec.model_construct(**partial)
+    partial = {"categories": categories, "heads": heads}  # all that merging asks of it
+    return Manifest.model_construct(**partial)
 
 
 def _reference(heads: Heads, label_set: str) -> None:

@@ -20,8 +20,7 @@ _POWERS = tuple(
 _P0, _P1, _P2, _P3, _P4, _P5, _P6 = _POWERS
 
 
-@intrinsic
-def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+def _fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Round a * b + c once, as torch's kernels do where the processor can."""
     single = types.float32
 
@@ -31,8 +30,7 @@ def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
     return single(single, single, single), build
 
 
-@intrinsic
-def power_of_two(typing: Any, whole: Any) -> Any:
+def _power_of_two(typing: Any, whole: Any) -> Any:
     """2**whole, for a float32 that is whole and in -126 to 127."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -41,6 +39,11 @@ def power_of_two(typing: Any, whole: Any) -> Any:
         return builder.bitcast(builder.shl(exponent, ir.Constant(integer, 23)), ir.FloatType())
 
     return types.float32(types.float32), build
+
+
+# They are called without the context that their types ask for.
+fused: Any = intrinsic(_fused)
+power_of_two: Any = intrinsic(_power_of_two)
 
 
 @inner

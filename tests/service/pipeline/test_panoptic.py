@@ -6,6 +6,7 @@ additions, and rounds otherwise.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_500_random_heads_merge_as_in_the_reference(toy: Bundle, case: Case) -> 
 
 
 def golden_ids(
-    arrays: NpzFile, row: dict[str, object], semantic: np.ndarray, sizes: Sizes, toy: Bundle
+    arrays: NpzFile, row: dict[str, Any], semantic: np.ndarray, sizes: Sizes, toy: Bundle
 ) -> np.ndarray:
     """Merge a golden's maps, which have full size."""
     fields = {field: row[field] for field in MergingSpec.model_fields if field != "grid"}
@@ -113,7 +114,7 @@ def golden_ids(
     return merge_heads(case.heads, sizes, manifest, merging).ids
 
 
-def rows_of(arrays: NpzFile, program: str) -> list[dict[str, object]]:
+def rows_of(arrays: NpzFile, program: str) -> list[dict[str, Any]]:
     return [row for row in json.loads(str(arrays["index"])) if f"{row['name']}/{program}" in arrays]
 
 
@@ -133,7 +134,7 @@ def test_detectron2s_labels_of_cropped_and_resized_maps_are_met_to_the_last_pixe
         rows = rows_of(arrays, "panoptic")
         for row in rows:
             semantic = arrays[f"{row['name']}/logits"].astype(np.float32)
-            sizes = Sizes(semantic.shape[1:], tuple(row["crop"]), tuple(row["out"]))
+            sizes = Sizes(*(tuple(size) for size in (semantic.shape[1:], row["crop"], row["out"])))
             found = golden_ids(arrays, row, semantic, sizes, toy)
             assert np.array_equal(found - 1, arrays[f"{row['name']}/panoptic"]), row["name"]
     assert len(rows) == 6

@@ -1,6 +1,7 @@
 """Compiled code: what is kept, what is not, and that no request compiles."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from service.pipeline.kernels.peaks import _collect, _heat
 from service.pipeline.kernels.scores import _score
 from service.pipeline.kernels.warm import warm
 from service.pipeline.panoptic import merge_heads
-from tests.service.pipeline.merging import Case, manifest_of, merging_of, smooth_heads
+from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, smooth_heads
 
 
 def half(value: float) -> float:
@@ -37,11 +38,14 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("name", ["_rank", "_heat", "_collect", "_merge", "_score", "rename"])
 def test_after_warming_no_picture_compiles_anything(name: str, toy: Bundle) -> None:
-    kernels = {each.__name__: each for each in (_rank, _heat, _collect, _merge, _score, rename)}
+    kernels: dict[str, Any] = {
+        each.__name__: each for each in (_rank, _heat, _collect, _merge, _score, rename)
+    }
     warm()
     heads = smooth_heads(16, 24)
     heads.semantic.flags.writeable = False
-    for grid, output in (("input", (64, 96)), ("output", (100, 90))):
+    cases: tuple[tuple[Grid, tuple[int, int]], ...] = (("input", (64, 96)), ("output", (100, 90)))
+    for grid, output in cases:
         case = Case(heads, Sizes((64, 96), (64, 96), output), merging_of(grid))
         merge_heads(heads, case.sizes, manifest_of(toy.manifest, case), case.merging)
     empty = Case(heads, case.sizes, case.merging.model_copy(update={"threshold": 100.0}))  # no center at all

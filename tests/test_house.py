@@ -159,4 +159,6 @@ def test_every_file_of_data_is_in_the_wheel() -> None:
     }
     present = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
 
-    assert {path for path in present - packed if path.suffix not in {".py", ".pyc"}} == set()
+    assert {
+        path for path in present - packed if "__pycache__" not in path.parts and path.suffix != ".py"
+    } == set()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model.bundle import Manifest
 from model.fit import Sizes
 from service.backends import Floats, Heads
-from service.pipeline.enlarge import Enlargement
+from service.evaluation.enlarge import enlarge
 from service.pipeline.panoptic import Panoptic
 
 
@@ -33,13 +33,12 @@ def read_heads(heads: Heads, sizes: Sizes, manifest: Manifest, panoptic: Panopti
 
     Source: detectron2, projects/Panoptic-DeepLab, panoptic_seg.py.
     """
-    way = Enlargement((heads.semantic.shape[2], heads.semantic.shape[3]), sizes, manifest.heads)
     things = [segment for segment in panoptic.segments if segment.isthing]
     index = np.array([segment.class_index for segment in things], np.intp)
     codes = _codes(panoptic.ids, [segment.id for segment in things])
     classes = np.empty(sizes.output, np.uint8)
     sums = np.zeros((len(things), 4))  # probability, y, x, pixels
-    for start, stop, logits in way.bands(heads.semantic[0]):
+    for start, stop, logits in enlarge(heads.semantic[0], sizes, manifest.heads):
         classes[start:stop] = logits.argmax(axis=0)
         y, x = np.nonzero(codes[start:stop] >= 0)
         inside = codes[y + start, x]
@@ -47,7 +46,7 @@ def read_heads(heads: Heads, sizes: Sizes, manifest: Manifest, panoptic: Panopti
         values = np.stack([found, y + start, x, np.ones(len(y))])
         for column in range(len(values)):
             sums[:, column] += np.bincount(inside, weights=values[column], minlength=len(things))
-    heat = way.to_output(heads.center[0])[0]
+    heat = np.concatenate([band[0] for _, _, band in enlarge(heads.center[0], sizes, manifest.heads)])
     scores = {}
     for segment, (probability, y_sum, x_sum, pixels) in zip(things, sums.tolist(), strict=True):
         place = int(y_sum / pixels), int(x_sum / pixels)

@@ -1,7 +1,6 @@
 """From one picture's heads to its panoptic ids and segments, at the photograph's size.
 
-Plain numpy, equal to `model.tail.finish`, the reference in torch. `merge_heads` is the seam: faster kernels replace
-it whole and are tested against it.
+Equal to `model.tail.finish`, the reference in torch, pixel for pixel; docs/merging.md says by what right it does less.
 """
 
 from dataclasses import dataclass
@@ -9,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import CategorySpec, Manifest, MergingSpec
+from model.bundle import CategorySpec, HeadsSpec, Manifest, MergingSpec
 from model.fit import Sizes
 from service.backends import Floats, Heads
-from service.pipeline.enlarge import Enlargement
-from service.pipeline.grouping import Indices, find_centers, nearest_center
+from service.pipeline.kernels.axis import Axis, Numbers, axis
+from service.pipeline.kernels.classes import rank
+from service.pipeline.kernels.merge import Codes, merge, rename
+from service.pipeline.kernels.nearest import lay_tiles
+from service.pipeline.kernels.peaks import find_peaks
+from service.pipeline.kernels.scores import NO_CLASS, score
 from service.pipeline.segments import Measures, Segment, measure
-
-Codes = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class Panoptic:
 
 
 @dataclass(frozen=True)
-class _Map:
-    """Every pixel's code: its class, or the number of classes plus its center's number."""
+class Centers:
+    """K centers in row-major order, in the merging's coordinates."""
 
-    codes: Codes  # (H, W)
-    votes: NDArray[np.int64]  # (K, C): pixels of each class that each center got
+    y: Numbers
+    x: Numbers
+    heat: Floats
 
 
 @dataclass(frozen=True)
@@ -57,85 +59,87 @@ def merge_heads(
     Args:
         heads: N = 1.
     """
-    _, classes, rows, columns = heads.semantic.shape
-    way = Enlargement((rows, columns), sizes, manifest.heads)
-    heat = way.to_input(heads.center[0]) if merging.grid == "input" else way.to_output(heads.center[0])
-    centers = find_centers(
-        heat[0], threshold=merging.threshold, nms_kernel=merging.nms_kernel, top_k=merging.top_k
+    semantic, heat, offset = (_plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
+    cells = (semantic.shape[1], semantic.shape[2])
+    rows, columns = _axes(cells, sizes, manifest.heads, merging)
+    centers = find_centers(heat[0], sizes, manifest.heads, merging)
+    ranking = rank(semantic)
+    grid = sizes.fitted if merging.grid == "input" else sizes.output
+    found = merge(
+        semantic,
+        offset,
+        ranking,
+        rows,
+        columns,
+        np.array([category.isthing for category in manifest.categories]),
+        lay_tiles(centers.y.astype(np.float32), centers.x.astype(np.float32), *grid),
+        _offset_scale(cells[0], sizes, manifest.heads),
     )
-    found = _assign(heads, way, manifest.categories, centers, merging)
-    measures = measure(found.codes, classes + len(centers))
+    measures = measure(found.counts)
     names = _name(found.votes, measures.areas, manifest.categories, merging, _stuff_area(merging, sizes))
-    scores = _scores(heads.semantic[0], found.codes, names, measures, way)
-    heats = {classes + number: float(heat[0, y, x]) for number, (y, x) in enumerate(centers)}
-    places = {classes + number: _place(center, sizes, merging) for number, center in enumerate(centers)}
-    segments = {}
-    for name in names:
-        score = scores[name.code] * min(max(heats.get(name.code, 1.0), 0.0), 1.0)
-        if score >= min_score:
-            segments[name.code] = _segment(name, score, measures, places.get(name.code))
-    ids = np.zeros(classes + len(centers), np.int32)
-    for code, segment in segments.items():
-        ids[code] = segment.id
-    return Panoptic(ids[found.codes], tuple(sorted(segments.values(), key=lambda segment: segment.id)))
+    chances = score(
+        semantic,
+        ranking,
+        found.codes,
+        found.counts,
+        _classes(names, len(measures.areas)),
+        _nearest_cells(cells, sizes, manifest.heads, 0),
+        _nearest_cells(cells, sizes, manifest.heads, 1),
+    )
+    segments = _segments(names, chances, measures, _places(centers, sizes, merging), centers.heat, min_score)
+    return Panoptic(
+        _rename(found, segments), tuple(sorted(segments.values(), key=lambda segment: segment.id))
+    )
 
 
-def _assign(
-    heads: Heads,
-    way: Enlargement,
-    categories: tuple[CategorySpec, ...],
-    centers: Indices,
-    merging: MergingSpec,
-) -> _Map:
-    """Give every pixel its class, and every pixel of a thing its center."""
-    classes = len(categories)
-    isthing = np.array([category.isthing for category in categories])
-    codes: Codes = np.empty(way.sizes.output, np.uint16)
-    votes = np.zeros((len(centers), classes), np.int64)
-    offset = heads.offset[0] * np.float32(way.offset_scale)
-    for start, stop, logits in way.bands(heads.semantic[0]):
-        codes[start:stop] = _argmax(logits)
-    if len(centers) == 0:
-        return _Map(codes, votes)
-    for start, stop, vectors in way.bands(offset):
-        band = codes[start:stop]
-        y, x = np.nonzero(isthing[band])
-        places = _positions(y + start, x, way.sizes, merging)
-        numbers = nearest_center(centers, places + vectors[:, y, x])
-        votes += np.bincount(numbers * np.intp(classes) + band[y, x], minlength=votes.size).reshape(
-            votes.shape
+def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSpec) -> Centers:
+    """Find the peaks of the heat map on the merging's grid.
+
+    A peak is above the threshold, above zero, and equals the maximum of its window. Where at least top_k are found,
+    only those strictly above the top_k-th value stay.
+
+    Args:
+        heat: (h, w).
+    """
+    on_grid = sizes if merging.grid == "output" else Sizes(sizes.input, sizes.fitted, sizes.fitted)
+    rows, columns = _axes((heat.shape[0], heat.shape[1]), on_grid, spec, merging)
+    y, x, values = find_peaks(heat, rows, columns, merging.threshold, merging.nms_kernel // 2)
+    kept = np.lexsort((x, y))
+    if len(values) >= merging.top_k:
+        place = len(values) - merging.top_k
+        kept = kept[values[kept] > np.partition(values, place)[place]]
+    return Centers(y[kept], x[kept], values[kept])
+
+
+def _plain(head: Floats) -> Floats:
+    """The head as the kernels are compiled for it: without gaps, and writable, which they make no use of."""
+    return np.require(head, np.float32, ("C", "A", "W"))
+
+
+def _axes(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, merging: MergingSpec) -> tuple[Axis, Axis]:
+    resized = sizes.fitted != sizes.output
+    rows, columns = (
+        axis(
+            cells[side],
+            (sizes.input[side], sizes.fitted[side], sizes.output[side]),
+            stride=spec.stride,
+            align_corners=spec.align_corners,
+            resized=resized,
+            grid=merging.grid,
         )
-        band[y, x] = numbers + np.uint16(classes)
-    return _Map(codes, votes)
+        for side in (0, 1)
+    )
+    return rows, columns
 
 
-def _argmax(logits: Floats) -> Codes:
-    """(C, H, W) to (H, W); the first class wins a tie. Several times as fast as numpy's over the first axis."""
-    best = logits[0].copy()
-    classes: Codes = np.zeros(best.shape, np.uint16)
-    for index in range(1, len(logits)):
-        np.copyto(classes, np.uint16(index), where=logits[index] > best)
-        np.maximum(best, logits[index], out=best)
-    return classes
+def _offset_scale(cells: int, sizes: Sizes, spec: HeadsSpec) -> int:
+    """What offsets at network stride are multiplied by to count pixels of the network's input.
 
-
-def _positions(y: Indices, x: Indices, sizes: Sizes, merging: MergingSpec) -> Floats:
-    """Where pixels of the photograph lie on the merging's grid: (2, P), (y, x)."""
-    places = np.stack([y, x]).astype(np.float32)
-    if merging.grid == "output":
-        return places
-    half = np.float32(0.5)
-    scale = [fitted / output for fitted, output in zip(sizes.fitted, sizes.output, strict=True)]
-    return (places + half) * np.array(scale, np.float32)[:, None] - half
-
-
-def _place(center: Indices, sizes: Sizes, merging: MergingSpec) -> tuple[float, float]:
-    """A center's (x, y) in the photograph."""
-    y, x = float(center[0]), float(center[1])
-    if merging.grid == "output":
-        return x, y
-    rows, columns = (output / fitted for fitted, output in zip(sizes.fitted, sizes.output, strict=True))
-    return (x + 0.5) * columns - 0.5, (y + 0.5) * rows - 0.5
+    With aligned corners it follows the rows alone, as its authors have it.
+    """
+    if not spec.align_corners:
+        return spec.stride
+    return (sizes.input[0] - 1) // max(cells - 1, 1)
 
 
 def _stuff_area(merging: MergingSpec, sizes: Sizes) -> float:
@@ -169,67 +173,71 @@ def _name(
     return names
 
 
-def _segment(name: _Name, score: float, measures: Measures, place: tuple[float, float] | None) -> Segment:
+def _classes(names: list[_Name], codes: int) -> Numbers:
+    classes = np.full(codes, NO_CLASS, np.int32)
+    classes[[name.code for name in names]] = [name.index for name in names]
+    return classes
+
+
+def _nearest_cells(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, side: int) -> Numbers:
+    """The nearest cell of the network's stride of every row (side 0) or column (1) of the photograph."""
+    places = (np.arange(sizes.output[side]) + 0.5) * sizes.fitted[side] / sizes.output[side]
+    if spec.align_corners:
+        nearest = np.rint((places - 0.5) * (cells[side] - 1) / max(sizes.input[side] - 1, 1))
+    else:
+        nearest = np.floor(places / spec.stride)
+    return np.clip(nearest, 0, cells[side] - 1).astype(np.int32)
+
+
+def _places(centers: Centers, sizes: Sizes, merging: MergingSpec) -> NDArray[np.float64]:
+    """The centers in the photograph: (K, 2), (x, y)."""
+    places = np.stack([centers.x, centers.y], axis=1).astype(np.float64)
+    if merging.grid == "output":
+        return places
+    scale = np.array(sizes.output[::-1]) / np.array(sizes.fitted[::-1])
+    return (places + 0.5) * scale - 0.5
+
+
+def _segments(
+    names: list[_Name],
+    chances: NDArray[np.float64],
+    measures: Measures,
+    places: NDArray[np.float64],
+    heat: Floats,
+    min_score: float,
+) -> dict[int, Segment]:
+    """The segments that score enough: {code: segment}."""
+    first = len(measures.areas) - len(places)  # code of the first center
+    segments = {}
+    for name in names:
+        chance, place = float(chances[name.code]), measures.middles[name.code]
+        if name.code >= first:
+            chance *= min(max(float(heat[name.code - first]), 0.0), 1.0)
+            place = places[name.code - first]
+        if chance >= min_score:
+            segments[name.code] = _segment(name, chance, measures, (float(place[0]), float(place[1])))
+    return segments
+
+
+def _segment(name: _Name, chance: float, measures: Measures, place: tuple[float, float]) -> Segment:
     x, y, width, height = measures.boxes[name.code].tolist()
-    middle = measures.middles[name.code]
     return Segment(
         id=name.label + 1,
         category_id=name.category.id,
         class_index=name.index,
         label=name.category.name,
         isthing=name.category.isthing,
-        score=score,
+        score=chance,
         area=int(measures.areas[name.code]),
         bbox=(x, y, width, height),
-        center=place or (float(middle[0]), float(middle[1])),
+        center=place,
     )
 
 
-def _scores(
-    semantic: Floats, codes: Codes, names: list[_Name], measures: Measures, way: Enlargement
-) -> dict[int, float]:
-    """Mean probability of every segment's class over its pixels: {code: probability}.
-
-    One pixel a cell is read, that at the cell's middle; segments that lie between all middles are read whole.
-    """
-    probabilities = _softmax(semantic)
-    count = len(measures.areas)
-    classes = np.zeros(count, np.intp)
-    classes[[name.code for name in names]] = [name.index for name in names]
-    down, across = (_cells_of_pixels(way, axis) for axis in (0, 1))
-    rows, columns = (np.unique(cells, return_index=True)[1] + _half_run(cells) for cells in (down, across))
-    sample = codes[np.ix_(rows, columns)]
-    found = probabilities[classes[sample], down[rows][:, None], across[columns][None]].ravel()
-    sums = np.bincount(sample.ravel(), weights=found, minlength=count)
-    hits = np.bincount(sample.ravel(), minlength=count)
-    scores = {}
-    for name in names:
-        if hits[name.code]:
-            scores[name.code] = float(sums[name.code] / hits[name.code])
-            continue
-        x, y, width, height = measures.boxes[name.code].tolist()
-        inner_y, inner_x = np.nonzero(codes[y : y + height, x : x + width] == name.code)
-        scores[name.code] = float(probabilities[name.index, down[inner_y + y], across[inner_x + x]].mean())
-    return scores
-
-
-def _softmax(logits: Floats) -> Floats:
-    """Over the first axis."""
-    exponentials = np.exp(logits - logits.max(axis=0))
-    return np.asarray(exponentials / exponentials.sum(axis=0), np.float32)
-
-
-def _cells_of_pixels(way: Enlargement, axis: int) -> Indices:
-    """The nearest cell of the network's stride of every row (axis 0) or column (1) of the photograph."""
-    cells, sizes = way.cells[axis], way.sizes
-    places = (np.arange(sizes.output[axis]) + 0.5) * sizes.fitted[axis] / sizes.output[axis]
-    if way.spec.align_corners:
-        nearest = np.rint((places - 0.5) * (cells - 1) / max(sizes.input[axis] - 1, 1))
-    else:
-        nearest = np.floor(places / way.spec.stride)
-    return np.clip(nearest, 0, cells - 1).astype(np.intp)
-
-
-def _half_run(cells: Indices) -> Indices:
-    """Half the length of every run of equal numbers in an ascending list."""
-    return np.asarray(np.unique(cells, return_counts=True)[1] // 2, np.intp)
+def _rename(found: Codes, segments: dict[int, Segment]) -> NDArray[np.int32]:
+    """Turn codes into ids, in place."""
+    ids = np.zeros(len(found.counts), np.int32)
+    for code, segment in segments.items():
+        ids[code] = segment.id
+    rename(found.codes, ids)
+    return found.codes

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_BAND_PIXELS = 1 << 20
+from service.pipeline.kernels.merge import AREA, FIRST_X, FIRST_Y, LAST_X, LAST_Y, SUM_X, SUM_Y
 
 
 @dataclass(frozen=True)
@@ -48,36 +48,10 @@ class Measures:
     middles: NDArray[np.float64]  # (S, 2), x, y
 
 
-def measure(codes: NDArray[np.uint16], count: int) -> Measures:
-    """Measure the codes 0 to count - 1 of an (H, W) map."""
-    first_y, height, middle_y, areas = _extent(codes, count)
-    first_x, width, middle_x, _ = _extent(codes.T, count)
-    boxes = np.stack([first_x, first_y, width, height], axis=1)
-    return Measures(areas, boxes, np.stack([middle_x, middle_y], axis=1))
-
-
-def _extent(
-    codes: NDArray[np.uint16], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """First row, number of rows, mean row and pixels of every code."""
-    table = _counts_by_row(codes, count)
-    areas = table.sum(axis=0)
-    seen = table > 0
-    first = seen.argmax(axis=0)
-    last = len(table) - 1 - seen[::-1].argmax(axis=0)
-    middle = (np.arange(len(table)) @ table) / np.maximum(areas, 1)
-    return first, last - first + 1, middle, areas
-
-
-def _counts_by_row(codes: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
-    """(H, W) codes to (H, count) numbers of pixels."""
-    rows, columns = codes.shape
-    table = np.empty((rows, count), np.int64)
-    height = max(1, _BAND_PIXELS // columns)
-    for start in range(0, rows, height):
-        band = codes[start : start + height]
-        shifted = band + np.arange(len(band))[:, None] * count
-        table[start : start + height] = np.bincount(shifted.ravel(), minlength=len(band) * count).reshape(
-            -1, count
-        )
-    return table
+def measure(counts: NDArray[np.int64]) -> Measures:
+    """Read what was counted: (S, 7) as `service.pipeline.kernels.merge` returns it."""
+    areas = counts[:, AREA]
+    first = counts[:, [FIRST_X, FIRST_Y]]
+    sides = counts[:, [LAST_X, LAST_Y]] - first + 1
+    middles = counts[:, [SUM_X, SUM_Y]] / np.maximum(areas, 1)[:, None]
+    return Measures(areas, np.concatenate([first, sides], axis=1), middles)

@@ -1,0 +1,1 @@
+"""Compiled kernels: heads at network stride to codes at the photograph's size."""

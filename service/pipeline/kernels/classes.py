@@ -1,0 +1,69 @@
+"""Every cell's best class: by how much it leads, and how probable it is."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from service.backends import Floats
+from service.pipeline.kernels.arithmetic import exponential
+from service.pipeline.kernels.axis import Numbers
+from service.pipeline.kernels.compiler import entry
+
+_NONE = np.float32(-np.inf)
+_ROUNDING = np.float32(
+    2.0**-17
+)  # more than all roundings of an interpolation, as a part of the largest value
+
+
+class Ranking(NamedTuple):
+    """What is known of every cell, (h, w) each."""
+
+    best: Numbers  # the best class, the first of equal ones
+    logits: Floats  # its logit
+    leads: Floats  # how far the next class lies behind
+    shares: Floats  # its probability
+    margin: np.float32  # a lead that no rounding can turn
+
+
+def rank(semantic: Floats) -> Ranking:
+    """Rank the classes of every cell.
+
+    Args:
+        semantic: (C, h, w) logits.
+    """
+    size = semantic.shape[1:]
+    best = np.zeros(size, np.int32)
+    logits, leads, shares = (np.empty(size, np.float32) for _ in range(3))
+    largest = _rank(semantic, best, logits, leads, shares, np.empty((2, size[1]), np.float32))
+    return Ranking(best, logits, leads, shares, np.float32(largest) * _ROUNDING)
+
+
+@entry
+def _rank(
+    semantic: Floats, best: Numbers, logits: Floats, leads: Floats, shares: Floats, scratch: Floats
+) -> np.float32:
+    """Fill in the ranking; returns the largest of the best logits, without its sign."""
+    classes, rows, columns = semantic.shape
+    second, sums = scratch[0], scratch[1]
+    largest = np.float32(0)
+    for y in range(rows):
+        index, top = best[y], logits[y]
+        for x in range(columns):
+            top[x], second[x], sums[x] = semantic[0, y, x], _NONE, np.float32(0)
+        for number in range(1, classes):
+            values = semantic[number, y]
+            for x in range(columns):
+                value, leader = values[x], top[x]
+                behind = min(value, leader)
+                second[x] = max(second[x], behind)
+                index[x] = np.int32(number) if value > leader else index[x]
+                top[x] = max(value, leader)
+        for number in range(classes):
+            values = semantic[number, y]
+            for x in range(columns):
+                sums[x] += exponential(values[x] - top[x])
+        for x in range(columns):
+            leads[y, x] = top[x] - second[x]
+            shares[y, x] = np.float32(1) / sums[x]
+            largest = max(largest, abs(top[x]))
+    return largest

@@ -1,0 +1,54 @@
+"""Compiled code: what is kept, what is not, and that no request compiles."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.bundle import Bundle
+from model.fit import Sizes
+from service.pipeline.kernels.classes import _rank
+from service.pipeline.kernels.compiler import config, entry
+from service.pipeline.kernels.merge import _merge, rename
+from service.pipeline.kernels.peaks import _collect, _heat
+from service.pipeline.kernels.scores import _score
+from service.pipeline.kernels.warm import warm
+from service.pipeline.panoptic import merge_heads
+from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, smooth_heads
+
+
+def half(value: float) -> float:
+    return value / 2
+
+
+def test_a_kernel_is_kept_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+
+    entry(half)(1.0)
+
+    assert {path.suffix for path in tmp_path.iterdir()} == {".nbi", ".nbc"}
+
+
+def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "file" / "folder"))  # not even root can make it
+
+    assert entry(half)(1.0) == 0.5
+
+
+@pytest.mark.parametrize("name", ["_rank", "_heat", "_collect", "_merge", "_score", "rename"])
+def test_after_warming_no_picture_compiles_anything(name: str, toy: Bundle) -> None:
+    kernels: dict[str, Any] = {
+        each.__name__: each for each in (_rank, _heat, _collect, _merge, _score, rename)
+    }
+    warm()
+    heads = smooth_heads(16, 24)
+    heads.semantic.flags.writeable = False
+    cases: tuple[tuple[Grid, tuple[int, int]], ...] = (("input", (64, 96)), ("output", (100, 90)))
+    for grid, output in cases:
+        case = Case(heads, Sizes((64, 96), (64, 96), output), merging_of(grid))
+        merge_heads(heads, case.sizes, manifest_of(toy.manifest, case), case.merging)
+    empty = Case(heads, case.sizes, case.merging.model_copy(update={"threshold": 100.0}))  # no center at all
+    merge_heads(heads, empty.sizes, manifest_of(toy.manifest, empty), empty.merging)
+
+    assert len(kernels[name].signatures) == 1

@@ -65,6 +65,8 @@ $(VENV)/python.stamp:
 $(VENV)/serve.stamp: $(VENV)/python.stamp $(LISTS)
 	@echo "Installing what serving needs (once, and when a list of dependencies changes)"
 	@$(PIP) install --constraint constraints.txt --editable .
+	@echo "Compiling the kernels for this processor"
+	@$(BIN)/python -c "from service.pipeline.kernels.warm import warm; warm()"
 	@touch $@
 
 $(VENV)/all.stamp: $(VENV)/serve.stamp

@@ -51,4 +51,5 @@ def _stretch(maps: Floats, rows: Taps, columns: Taps) -> Floats:
 
 
 def _part(taps: Taps, start: int, stop: int) -> Taps:
-    return Taps(*(values[start:stop] for values in taps))
+    some = slice(start, stop)
+    return Taps(taps.low[some], taps.high[some], taps.rest[some], taps.weight[some])

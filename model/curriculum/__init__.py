@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 
-from model.categories import Category, load_categories
+from model.categories import Category, label_sets, load_categories
 
 IGNORE = 255
 
@@ -85,6 +85,8 @@ def load_curriculum(name: str) -> Curriculum:
 
 def _plain_curriculum(label_set: str) -> Curriculum:
     """A data set that is labelled in the very classes of a label set; what is not named teaches nothing."""
+    if label_set not in label_sets():
+        raise ValueError(f"there is no curriculum {label_set!r}; there are {', '.join(label_sets())}")
     categories = load_categories(label_set)
     codes = {category.name: category.index for category in categories}
     teaching = Teaching(codes, default=IGNORE, instance_weight=1.0, smallest_instance=1)

@@ -201,7 +201,7 @@ def test_a_class_of_another_label_set_is_refused_by_name(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("curriculum", "data_set", "words"),
     [
-        ("rural", "camvid", "there are street"),
+        ("rural", "camvid", "there are cityscapes, coco, street"),
         ("street", "kitti", "it knows camvid, coco"),
         ("street", "coco", "other classes"),
     ],

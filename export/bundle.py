@@ -14,29 +14,28 @@ from export.onnx_graph import write_graph
 from export.pictures import fit, read_photograph
 from export.verify import prove_goldens
 from model.bundle import MANIFEST, MODEL, Bundle, FileEntry, file_entry, read_bundle, write_manifest
-from model.checkpoints.weights import load_network
+from model.checkpoints.reading import Checkpoint
+from model.variants import with_pooling
 
 Report = Callable[[str], None]
 
 CARD = "README.md"
 
 
-def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) -> Bundle:
+def write_bundle(checkpoint: Checkpoint, out: Path, recipe: Recipe, report: Report) -> Bundle:
     """Write and prove a bundle; an older bundle in its place is replaced, anything else is not.
 
     Args:
         report: takes one line for each step.
 
     Raises:
-        CheckpointError: the checkpoint is unusable.
         ExportError: a photograph is, a bucket does not fit, something else is at `out`, or torch and ONNX Runtime
             disagree.
     """
     _check_place(out)
-    report(f"reading {checkpoint}")
-    network = load_network(checkpoint)
-    variant = network.variant
+    variant = checkpoint.variant if recipe.pooling == "published" else with_pooling(checkpoint.variant, None)
     check_sizes(variant, recipe)
+    network = checkpoint.network(variant)
     merging = merging_spec(variant, recipe.grid)
     photographs = [read_photograph(path) for path in recipe.images]
     golden = read_photograph(recipe.golden) if recipe.golden else None
@@ -55,7 +54,7 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
             shutil.copyfile(recipe.card, folder / CARD)
         entries = [golden for golden, _ in goldens]
         write_manifest(
-            folder, make_manifest(checkpoint, variant, recipe, _files(folder), certificate, entries)
+            folder, make_manifest(checkpoint.path, variant, recipe, _files(folder), certificate, entries)
         )
         report("proving the bundle, alone and in full batches")
         _prove(folder)

@@ -41,6 +41,8 @@ class Recipe:
     images: tuple[Path, ...] = ()  # photographs for the certificate; none: the goldens
     golden: Path | None = None  # a photograph; none: a drawn picture
     card: Path | None = None  # a model card in Markdown, kept as README.md
+    url: str | None = None  # where the weights were fetched
+    pooling: Literal["published", "global"] = "published"  # of the image, before ASPP
 
 
 def make_manifest(
@@ -60,7 +62,11 @@ def make_manifest(
         licence=recipe.licence,
         training_data=recipe.training_data,
         source=Source(
-            sha256=file_entry(checkpoint).sha256, flavour=variant.flavour, published=recipe.published
+            sha256=file_entry(checkpoint).sha256,
+            flavour=variant.flavour,
+            published=recipe.published,
+            url=recipe.url,
+            pooling=recipe.pooling,
         ),
         input=InputSpec(
             name=INPUT,
@@ -94,7 +100,7 @@ def check_sizes(variant: Variant, recipe: Recipe) -> None:
         if rows < least[0] or columns < least[1]:
             raise ExportError(
                 f"the bucket {rows}x{columns} is smaller than the image pooling of {variant.name}, which needs"
-                f" {least[0]}x{least[1]}. Give larger buckets."
+                f" {least[0]}x{least[1]}. Give larger buckets, or --pooling global."
             )
     sizes = recipe.batch_sizes
     if sizes[0] != 1 or list(sizes) != sorted(set(sizes)):

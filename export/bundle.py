@@ -15,30 +15,27 @@ from export.pictures import fit, read_photograph
 from export.pooling import pool_for
 from export.verify import prove_goldens
 from model.bundle import MANIFEST, MODEL, Bundle, FileEntry, file_entry, read_bundle, write_manifest
-from model.checkpoints.weights import load_network
+from model.checkpoints.reading import Checkpoint
 
 Report = Callable[[str], None]
 
 CARD = "README.md"
 
 
-def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) -> Bundle:
+def write_bundle(checkpoint: Checkpoint, out: Path, recipe: Recipe, report: Report) -> Bundle:
     """Write and prove a bundle; an older bundle in its place is replaced, anything else is not.
 
     Args:
         report: takes one line for each step.
 
     Raises:
-        CheckpointError: the checkpoint is unusable.
         ExportError: a photograph is, a bucket does not fit, something else is at `out`, or torch and ONNX Runtime
             disagree.
     """
     _check_place(out)
-    report(f"reading {checkpoint}")
-    network = load_network(checkpoint)
-    check_sizes(network.variant, recipe)
-    network = pool_for(network, recipe.buckets)
-    variant = network.variant
+    check_sizes(checkpoint.variant, recipe)
+    variant = pool_for(checkpoint.variant, recipe.buckets)
+    network = checkpoint.network(variant)
     merging = merging_spec(variant, recipe.grid)
     photographs = [read_photograph(path) for path in recipe.images]
     golden = read_photograph(recipe.golden) if recipe.golden else None
@@ -57,7 +54,7 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
             shutil.copyfile(recipe.card, folder / CARD)
         entries = [golden for golden, _ in goldens]
         write_manifest(
-            folder, make_manifest(checkpoint, variant, recipe, _files(folder), certificate, entries)
+            folder, make_manifest(checkpoint.path, variant, recipe, _files(folder), certificate, entries)
         )
         report("proving the bundle, alone and in full batches")
         _prove(folder)

@@ -12,6 +12,7 @@ from export import ExportError
 from model.bundle import Bundle, BundleError
 from model.checkpoints import CheckpointError
 from model.command_line import run_command
+from model.variants import VARIANTS
 
 DISPROVED = 1  # exit code: the command ran, and the bundle failed a proof
 OWN_NAME = {"efficientnet-lite0": "street"}  # of the bundle, by variant
@@ -53,7 +54,19 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
     options_metavar="[OPTIONS]",
     epilog="`panoptic-export verify BUNDLE` proves an existing bundle again; see `panoptic-export verify --help`.",
 )
-@click.argument("checkpoint", type=FILE)
+@click.argument("checkpoint", type=FILE, required=False)
+@click.option(
+    "--weights",
+    metavar="NAME",
+    help="Published weights instead of CHECKPOINT, such as r52-dc5: fetched once, and kept in the cache.",
+)
+@click.option("--cache", type=FILE, metavar="DIR", help="Where they are kept.  [default: the user's cache]")
+@click.option(
+    "--variant",
+    type=click.Choice(sorted(VARIANTS)),
+    metavar="NAME",
+    help="Which network CHECKPOINT holds.  [default: told by its metadata, or by its names and shapes]",
+)
 @click.option(
     "--out", type=FILE, required=True, help="Directory to write; an older bundle there is replaced."
 )
@@ -98,7 +111,11 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
     help="Model card in Markdown, kept in the bundle as README.md.",
 )
 def export(
-    checkpoint: Path,
+    *,
+    checkpoint: Path | None,
+    weights: str | None,
+    cache: Path | None,
+    variant: str | None,
     out: Path,
     name: str | None,
     version: str | None,
@@ -111,7 +128,8 @@ def export(
     golden: Path | None,
     card: Path | None,
 ) -> None:
-    """Make a bundle, for the service to serve, of CHECKPOINT, a weights file as panoptic-train writes it.
+    """Make a bundle, for the service to serve, of CHECKPOINT: a weights file of panoptic-train (safetensors), of
+    Detectron2 (.pkl, .pth) or of the original repository (.pth, .pth.tar). Reading it executes nothing.
 
     The bundle holds the ONNX graph, the manifest, a golden picture for each input size with its expected answer, and
     a certificate: how far ONNX Runtime's answers lie from torch's. It is written whole or not at all.
@@ -119,24 +137,31 @@ def export(
     from export.bundle import write_bundle  # torch takes seconds to import, and --help should not
     from export.manifest import Recipe
     from export.pooling import usual_buckets
-    from model.checkpoints.weights import read_metadata, read_variant
+    from export.source import open_source, words_of
 
-    metadata, variant = read_metadata(checkpoint), read_variant(checkpoint)
+    if (checkpoint is None) == (weights is None):
+        raise click.UsageError("Give either CHECKPOINT, a weights file, or --weights NAME.")
+    source, url = open_source(checkpoint, weights, variant, cache)
+    words = words_of(source)
+    network = source.variant
     recipe = Recipe(
-        name=name or OWN_NAME.get(variant.name, variant.name),
-        version=version or metadata.get("version", "1"),
-        licence=licence or _word(checkpoint, metadata, "licence"),
-        training_data=training_data or _word(checkpoint, metadata, "training_data"),
-        weights=metadata.get("weights", "trained"),
-        published=metadata.get("figures"),
-        buckets=buckets or usual_buckets(variant.input.size, variant),
+        name=name or OWN_NAME.get(network.name, network.name),
+        version=version or words.get("version", "1"),
+        licence=licence or _word(source.path, words, "licence"),
+        training_data=training_data or _word(source.path, words, "training_data"),
+        weights=words.get("weights", "trained"),
+        published=words.get("figures"),
+        buckets=buckets or usual_buckets(network.input.size, network),
         batch_sizes=batch_sizes,
-        grid=grid or ("input" if variant.flavour == "own" else "output"),
+        grid=grid or ("input" if network.flavour == "own" else "output"),
         images=_photographs(images),
         golden=golden,
         card=card,
+        url=url,
     )
-    _tell(write_bundle(checkpoint, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
+    if not source.metadata:
+        click.echo(f"{source.path} is {network.name}; its bundle tells {recipe.licence!r} …", err=True)
+    _tell(write_bundle(source, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
 
 
 @click.command("panoptic-export verify")

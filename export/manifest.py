@@ -22,7 +22,7 @@ from model.bundle import (
     file_entry,
 )
 from model.categories import load_categories
-from model.variants import Variant
+from model.variants import Variant, find_variant
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Recipe:
     images: tuple[Path, ...] = ()  # photographs for the certificate; none: the goldens
     golden: Path | None = None  # a photograph; none: a drawn picture
     card: Path | None = None  # a model card in Markdown, kept as README.md
+    url: str | None = None  # where the weights were fetched
 
 
 def make_manifest(
@@ -60,7 +61,11 @@ def make_manifest(
         licence=recipe.licence,
         training_data=recipe.training_data,
         source=Source(
-            sha256=file_entry(checkpoint).sha256, flavour=variant.flavour, published=recipe.published
+            sha256=file_entry(checkpoint).sha256,
+            flavour=variant.flavour,
+            published=recipe.published,
+            url=recipe.url,
+            pooling="published" if variant == find_variant(variant.name) else "global",
         ),
         input=InputSpec(
             name=INPUT,

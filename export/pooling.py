@@ -5,12 +5,9 @@ tested on, and end in an error where the feature is smaller. A window that cover
 that is what a graph gets whose buckets are no larger than the window, and so small buckets can be served too.
 """
 
-import torch
-
 from export import ExportError
 from model.bundle import Size
 from model.fit import both_ways_up
-from model.network.panoptic_deeplab import PanopticDeepLab
 from model.variants import Variant, with_pooling
 
 
@@ -20,14 +17,13 @@ def usual_buckets(size: Size, variant: Variant) -> tuple[Size, ...]:
     return both if _fits(variant, both) else (size,)
 
 
-def pool_for(network: PanopticDeepLab, buckets: tuple[Size, ...]) -> PanopticDeepLab:
-    """The network with the pooling that the buckets need: its own, or a global one; weights are shared.
+def pool_for(variant: Variant, buckets: tuple[Size, ...]) -> Variant:
+    """The variant with the pooling that the buckets need: its own, or a global one.
 
     Raises: ExportError: some buckets are smaller than the window and others larger, so that no one graph is right.
     """
-    variant = network.variant
     if variant.pooling_kernel is None or _slides(variant, buckets):
-        return network
+        return variant
     if not _covered(variant, buckets):
         rows, columns = _window(variant)
         raise ExportError(
@@ -35,10 +31,7 @@ def pool_for(network: PanopticDeepLab, buckets: tuple[Size, ...]) -> PanopticDee
             f" of {variant.name}'s image pooling, {rows}x{columns} pixels, and one graph has one pooling. Give buckets"
             " that are all at least as large, or all at most."
         )
-    with torch.device("meta"):
-        pooled = PanopticDeepLab(with_pooling(variant, None))
-    pooled.load_state_dict(network.state_dict(), assign=True)
-    return pooled.eval()
+    return with_pooling(variant, None)
 
 
 def _fits(variant: Variant, buckets: tuple[Size, ...]) -> bool:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from export.certificate import answer, compare, open_graph, run_graph
 from export.goldens import read_golden
 from export.pictures import Picture, fit, read_photograph
-from export.pooling import pool_for
 from model.bundle import Bundle, BundleError, Golden, file_entry, read_bundle
-from model.checkpoints.weights import load_network
+from model.checkpoints.reading import read_checkpoint
 from model.network.panoptic_deeplab import Heads
-from model.variants import Variant, find_variant
+from model.variants import Variant, find_variant, with_pooling
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,10 @@ def _prove_source(
     bundle: Bundle, session: onnxruntime.InferenceSession, checkpoint: Path, photographs: Sequence[Path]
 ) -> Iterator[Check]:
     manifest = bundle.manifest
-    network = pool_for(load_network(checkpoint), manifest.input.buckets)
-    if network.variant.name != manifest.variant:
-        raise BundleError(f"{checkpoint} holds {network.variant.name}, {bundle.path} {manifest.variant}.")
+    variant = bundle_variant(bundle)
+    network = read_checkpoint(checkpoint, variant).network(
+        variant if manifest.source.pooling == "published" else with_pooling(variant, None)
+    )
     same = file_entry(checkpoint).sha256 == manifest.source.sha256
     yield Check("source", f"{checkpoint} is {'' if same else 'not '}the file the bundle was made of", same)
     pictures = [

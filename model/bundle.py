@@ -33,6 +33,10 @@ class Source(_Record):
     sha256: str  # of the checkpoint
     flavour: Literal["detectron2", "original", "own"]
     published: str | None = None  # figures and where they were printed, in words
+    url: str | None = None  # where it was fetched
+    pooling: Literal["published", "global"] = (
+        "published"  # image pooling by the published window, or of the whole
+    )
 
 
 class InputSpec(_Record):

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from model.checkpoints import CheckpointError
 
 MAX_LISTED = 10  # names of each kind of misfit in a message
+COUNTER = (
+    "num_batches_tracked"  # of a batch norm; only training reads it, and other programs may leave it out
+)
 
 
 def lay_state(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

@@ -60,8 +60,8 @@ def read_shapes(path: Path) -> Shapes:
     return {name: tuple(shape) for name, (shape, _) in rows.items()}
 
 
-def build_network(case: Case, shapes: Shapes) -> PanopticDeepLab:
-    """Fill the published names as the golden's maker did, and convert them."""
+def golden_weights(case: Case, shapes: Shapes) -> dict[str, Tensor]:
+    """Fill the published names as the golden's maker did."""
     weights = stand_in_weights(shapes, case.meta["seed"])
     for key in case.arrays.files:
         kind, _, name = key.partition(":")
@@ -69,6 +69,12 @@ def build_network(case: Case, shapes: Shapes) -> PanopticDeepLab:
             weights[name] = torch.from_numpy(case.arrays[key])
         elif kind == "mul":
             weights[name] = weights[name] * torch.from_numpy(case.arrays[key])
+    return weights
+
+
+def build_network(case: Case, shapes: Shapes) -> PanopticDeepLab:
+    """The golden's network, by its published names."""
+    weights = golden_weights(case, shapes)
     with torch.device("meta"):  # no time and memory for weights that are replaced
         network = PanopticDeepLab(case.variant)
     network.to_empty(device="cpu")

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from model.checkpoints import CheckpointError, original
-from model.checkpoints.detectron2 import load_detectron2, our_name, our_names
+from model.checkpoints.detectron2 import our_name, our_names
 from model.checkpoints.state import find_misfits
 from model.checkpoints.weights import load_network, read_metadata, read_weights, write_weights
 from model.network.panoptic_deeplab import PanopticDeepLab
@@ -193,26 +192,3 @@ def test_a_name_that_no_rule_knows_fits_nothing() -> None:
 
 def test_the_buffers_of_older_files_are_dropped() -> None:
     assert our_names({"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.zeros(3, 1, 1)}, R52_DC5) == {}
-
-
-@pytest.mark.parametrize("wrapped", [True, False], ids=["under model", "bare"])
-def test_a_file_of_detectron2_names_what_does_not_fit(tmp_path: Path, wrapped: bool) -> None:
-    state = {"sem_seg_head.predictor.bias": torch.zeros(5)}
-    torch.save({"model": state} if wrapped else state, tmp_path / "model.pth")
-
-    with pytest.raises(
-        CheckpointError, match=r"1 mis-shaped: semantic_head.predictor.bias is 5 instead of 17"
-    ):
-        load_detectron2(tmp_path / "model.pth", EFFICIENTNET_LITE0)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [nn.ReLU(), [1, 2], {"model": 3}],
-    ids=["a module, whose reading would run code", "a list", "no state dict"],
-)
-def test_a_file_of_detectron2_that_holds_no_tensors_is_refused(tmp_path: Path, content: object) -> None:
-    torch.save(content, tmp_path / "model.pth")
-
-    with pytest.raises(CheckpointError):
-        load_detectron2(tmp_path / "model.pth", EFFICIENTNET_LITE0)

@@ -9,9 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 LISTS := pyproject.toml constraints.txt
-EXTRAS := export,train,evaluate,dev
+EXTRAS := export,train,evaluate,bench,dev
 
-.PHONY: help serve install test slow lint format types check bench house constraints clean
+.PHONY: help serve install test slow lint format types check bench profile house constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ types: $(VENV)/all.stamp ## Types, strictly
 
 check: lint types test ## All that must hold before a commit
 
-bench: $(VENV)/all.stamp ## Measure on this machine; the files are in benchmarks/
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
+bench: $(VENV)/all.stamp ## Measure on this machine, and compare with what must be reached
+	@$(BIN)/python -m benchmarks.table
+
+profile: $(VENV)/all.stamp ## Draw where a loaded server's time goes, into profile.svg
+	@$(BIN)/python -m benchmarks.profile
 
 house: $(VENV)/all.stamp ## Draw the picture of the house in docs/architecture.md
 	@$(BIN)/python docs/house.py

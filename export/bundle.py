@@ -9,13 +9,14 @@ from pathlib import Path
 from export import ExportError
 from export.certificate import Agreement, compare, make_certificate, open_graph
 from export.goldens import write_goldens
-from export.manifest import Recipe, check_sizes, make_manifest, merging_spec
+from export.manifest import Recipe, check_sizes, make_manifest
 from export.onnx_graph import write_graph
 from export.pictures import fit, read_photograph
 from export.pooling import pool_for
 from export.verify import prove_goldens
 from model.bundle import MANIFEST, MODEL, Bundle, FileEntry, file_entry, read_bundle, write_manifest
 from model.checkpoints.reading import Checkpoint
+from model.declaration import merging_spec
 
 Report = Callable[[str], None]
 
@@ -32,14 +33,14 @@ def write_bundle(checkpoint: Checkpoint, out: Path, recipe: Recipe, report: Repo
         ExportError: a photograph is, a bucket does not fit, something else is at `out`, or torch and ONNX Runtime
             disagree.
     """
-    _check_place(out)
+    check_place(out)
     check_sizes(checkpoint.variant, recipe)
     variant = pool_for(checkpoint.variant, recipe.buckets)
     network = checkpoint.network(variant)
     merging = merging_spec(variant, recipe.grid)
     photographs = [read_photograph(path) for path in recipe.images]
     golden = read_photograph(recipe.golden) if recipe.golden else None
-    with _built_beside(out) as folder:
+    with built_beside(out) as folder:
         report(f"tracing {variant.name} into an ONNX graph")
         write_graph(network, folder / MODEL)
         report("answering the goldens with torch")
@@ -54,14 +55,15 @@ def write_bundle(checkpoint: Checkpoint, out: Path, recipe: Recipe, report: Repo
             shutil.copyfile(recipe.card, folder / CARD)
         entries = [golden for golden, _ in goldens]
         write_manifest(
-            folder, make_manifest(checkpoint.path, variant, recipe, _files(folder), certificate, entries)
+            folder, make_manifest(checkpoint.path, variant, recipe, list_files(folder), certificate, entries)
         )
         report("proving the bundle, alone and in full batches")
         _prove(folder)
     return read_bundle(out)
 
 
-def _files(folder: Path) -> dict[str, FileEntry]:
+def list_files(folder: Path) -> dict[str, FileEntry]:
+    """Every file of a directory, for its manifest."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): file_entry(path) for path in paths}
 
@@ -78,7 +80,11 @@ def _prove(folder: Path) -> None:
             raise ExportError(f"{check.claim}: {check.finding}. No bundle was written.")
 
 
-def _check_place(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Refuse a place where something else is.
+
+    Raises: ExportError: it is a file, or a directory that holds something but no bundle.
+    """
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise ExportError(f"{out} holds something that is no bundle. Give --out a new or empty directory.")
     if out.exists() and not out.is_dir():
@@ -86,7 +92,7 @@ def _check_place(out: Path) -> None:
 
 
 @contextmanager
-def _built_beside(out: Path) -> Iterator[Path]:
+def built_beside(out: Path) -> Iterator[Path]:
     """A directory that takes the place of `out` once the block ends well, and is gone where it fails."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`panoptic-export`: a checkpoint becomes a bundle; `panoptic-export verify` proves a bundle again."""
+"""`panoptic-export`: a checkpoint becomes a bundle; `verify` proves one again; `null` writes one without a network."""
 
 import re
 import sys
@@ -24,8 +24,8 @@ FILE = click.Path(path_type=Path)
 def main() -> NoReturn:
     """Run `panoptic-export`."""
     arguments = sys.argv[1:]
-    command = verify if arguments[:1] == ["verify"] else export
-    rest = arguments[1:] if command is verify else arguments
+    command = {"verify": verify, "null": null}.get(arguments[0] if arguments else "", export)
+    rest = arguments if command is export else arguments[1:]
     run_command(command, rest, mistakes=(BundleError, CheckpointError, ExportError, OSError))
 
 
@@ -52,7 +52,8 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
 @click.command(
     "panoptic-export",
     options_metavar="[OPTIONS]",
-    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again; see `panoptic-export verify --help`.",
+    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again, `panoptic-export null --out DIR` writes "
+    "one without a network, for measurements; each has its own --help.",
 )
 @click.argument("checkpoint", type=FILE, required=False)
 @click.option(
@@ -191,6 +192,45 @@ def verify(bundle_path: Path, checkpoint: Path | None, images: tuple[Path, ...])
         failed += not check.holds
     click.echo(f"{bundle_path}: {f'{failed} proofs failed' if failed else 'all proofs hold'}")
     return DISPROVED if failed else 0
+
+
+@click.command("panoptic-export null")
+@click.option(
+    "--out", type=FILE, required=True, help="Directory to write; an older bundle there is replaced."
+)
+@click.option(
+    "--size",
+    "sizes",
+    callback=read_buckets,
+    default="512x1024",
+    show_default=True,
+    metavar="SIZE",
+    help="Input size, rows x columns.",
+)
+@click.option(
+    "--instances",
+    type=click.IntRange(0, 500),
+    default=30,
+    show_default=True,
+    help="Things in the drawn scene.",
+)
+@click.option(
+    "--classes",
+    type=int,
+    default=19,
+    show_default=True,
+    help="Classes: 19 (Cityscapes), 133 (COCO) or 17 (street).",
+)
+def null(out: Path, sizes: Sizes, instances: int, classes: int) -> None:
+    """Write the null bundle: a graph whose heads are constants, a drawn scene, whatever the photograph.
+
+    Serving it costs what is around a network: it is what `panoptic-bench` measures the service itself with.
+    """
+    from export.null import write_null_bundle
+
+    if len(sizes) != 1:
+        raise click.UsageError("--size takes one size, as in 512x1024.")
+    _tell(write_null_bundle(out, size=sizes[0], instances=instances, classes=classes))
 
 
 def _word(checkpoint: Path, metadata: Mapping[str, str], key: str) -> str:

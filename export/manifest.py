@@ -8,20 +8,16 @@ from typing import Literal
 from export import ExportError
 from export.onnx_graph import INPUT, side_form
 from model.bundle import (
-    CategorySpec,
     Certificate,
     FileEntry,
     Golden,
-    HeadsSpec,
     InputSpec,
     Manifest,
-    MergingSpec,
-    OutputSpec,
     Size,
     Source,
     file_entry,
 )
-from model.categories import load_categories
+from model.declaration import category_specs, heads_spec, merging_spec
 from model.variants import Variant, find_variant
 
 
@@ -73,8 +69,8 @@ def make_manifest(
             batch_sizes=recipe.batch_sizes,
             pad_value=variant.input.pad_value,
         ),
-        heads=_heads(variant),
-        categories=_categories(variant),
+        heads=heads_spec(variant),
+        categories=category_specs(variant),
         merging=merging_spec(variant, recipe.grid),
         files=dict(files),
         certificate=certificate,
@@ -96,39 +92,3 @@ def check_sizes(variant: Variant, recipe: Recipe) -> None:
     sizes = recipe.batch_sizes
     if sizes[0] != 1 or list(sizes) != sorted(set(sizes)):
         raise ExportError(f"the batch sizes {', '.join(map(str, sizes))} must ascend from 1, as in 1,2,4,8.")
-
-
-def merging_spec(variant: Variant, grid: Literal["input", "output"]) -> MergingSpec:
-    """The variant's merging defaults on a grid."""
-    numbers = variant.merging
-    return MergingSpec(
-        grid=grid,
-        threshold=numbers.threshold,
-        nms_kernel=numbers.nms_kernel,
-        top_k=numbers.top_k,
-        stuff_area=numbers.stuff_area,
-        label_divisor=numbers.label_divisor,
-    )
-
-
-def _heads(variant: Variant) -> HeadsSpec:
-    classes = len(load_categories(variant.label_set))
-    outputs = (
-        OutputSpec(name="semantic", channels=classes),
-        OutputSpec(name="center", channels=1),
-        OutputSpec(name="offset", channels=2),
-    )
-    return HeadsSpec(stride=variant.stride, align_corners=variant.align_corners, outputs=outputs)
-
-
-def _categories(variant: Variant) -> tuple[CategorySpec, ...]:
-    return tuple(
-        CategorySpec(
-            id=category.id,
-            name=category.name,
-            isthing=category.isthing,
-            color=category.color,
-            isvoid=category.isvoid,
-        )
-        for category in load_categories(variant.label_set)
-    )

@@ -15,6 +15,7 @@ LACKING = {
     "panoptic-serve": ["--bundle", "no-such-thing"],
     "panoptic-predict": ["no-such-thing", "--out", "out"],
     "panoptic-evaluate": ["no-such-thing", "no-such-data"],
+    "panoptic-bench": ["closed", "127.0.0.1:9", "no-such-thing"],
     "panoptic-export": ["no-such-thing", "--out", "out"],
     "panoptic-train": ["--out", "out", "--data", "no-such-thing"],
 }

@@ -17,12 +17,20 @@ from docs.house import PAGE, picture, with_picture
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("service", "model", "export")
-DATA_HALF = ("model.bundle", "model.categories", "model.curriculum", "model.fit", "model.variants")
+DATA_HALF = (
+    "model.bundle",
+    "model.categories",
+    "model.curriculum",
+    "model.declaration",
+    "model.fit",
+    "model.scene",
+    "model.variants",
+)
 EXTRAS = {
-    "service": ["evaluate"],
+    "service": ["bench", "evaluate"],
     "model": ["export", "train"],
     "export": ["export"],
-    "tests": ["dev", "evaluate", "export", "train"],
+    "tests": ["bench", "dev", "evaluate", "export", "train"],
 }
 
 
@@ -81,7 +89,14 @@ def test_the_import_contracts_hold() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["service.app", "service.serve", "service.predict", "service.evaluate", "service.evaluation.run"],
+    [
+        "service.app",
+        "service.serve",
+        "service.predict",
+        "service.evaluate",
+        "service.evaluation.run",
+        "service.bench.capacity",
+    ],
 )
 def test_the_service_loads_no_torch(module: str) -> None:
     assert modules_loaded_by(f"import {module}").isdisjoint({"torch", "torchvision", "onnx", "export"})

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.capacity import read_capacity
 from service.http.answers import Asked, make_answer
 from service.http.bodies import read_image
 from service.http.context import CLIENT_GONE
@@ -39,7 +40,7 @@ async def put_panoptic(request: Request, options: Options, parts: TheParts) -> R
 
 @router.get("/v1/model")
 async def get_model(parts: TheParts) -> Response:
-    """What answers: the bundle's own words, its classes and their colours, its proof, and this server's limits."""
+    """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
     predictor = parts.readiness.require()
     content: dict[str, Any] = predictor.manifest.model_dump(mode="json", exclude={"files", "goldens"})
     backend, settings = predictor.backend, parts.settings
@@ -51,6 +52,8 @@ async def get_model(parts: TheParts) -> Response:
         "max_queue": settings.max_queue,
         "batch_sizes": list(predictor.batch_sizes),
     }
+    capacity = read_capacity(predictor.bundle)
+    content["capacity"] = capacity and capacity.model_dump(mode="json", exclude={"digest"})
     return Response(to_json(content), media_type="application/json")
 
 

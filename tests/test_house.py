@@ -19,7 +19,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 PACKAGES = ("service", "model", "export")
 DATA_HALF = ("model.bundle", "model.categories", "model.curriculum", "model.fit", "model.variants")
 EXTRAS = {
-    "service": ["evaluate"],
+    "service": ["evaluate", "openvino"],
     "model": ["export", "train"],
     "export": ["export"],
     "tests": ["dev", "evaluate", "export", "train"],

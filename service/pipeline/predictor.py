@@ -16,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec, Size
+from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads
 from service.pipeline.batcher import Batcher, Release
-from service.pipeline.encode import MAX_ID, rgb_to_ids
+from service.pipeline.choice import Choice
+from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace
 from service.pipeline.panoptic import Panoptic, merge_heads
+from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
 
 Timings = dict[str, float]
@@ -70,6 +72,7 @@ class Predictor:
         max_pixels: int,
         max_queue_pixels: int | None = None,
         ageing_s: float = 10,
+        choice: Choice | None = None,
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
@@ -81,6 +84,7 @@ class Predictor:
             max_pixels: pixels of a photograph, at most.
             max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
+            choice: why it is this backend, for those who ask.
             on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
@@ -91,6 +95,7 @@ class Predictor:
         )  # photographs run beside each other; OpenCV's own threads would fight over the cores
         self.bundle = bundle
         self.backend = backend
+        self.choice = choice or Choice(backend, "stated", ())
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
@@ -171,7 +176,7 @@ class Predictor:
         self.finish(prepared, self.submit(prepared).result())
         for golden in self.manifest.goldens:
             for size in sorted({1, self.batch_sizes[-1]}):
-                self._prove(golden, size)
+                prove_golden(self.bundle, self.backend, golden, size)
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""
@@ -217,23 +222,6 @@ class Predictor:
         begun = time.perf_counter()
         self.backend.run(pictures)
         self.pace.learn(shape[1:], shape[0], time.perf_counter() - begun)
-
-    def _prove(self, golden: Golden, size: int) -> None:
-        with Image.open(self.bundle.file(golden.image)) as image:
-            picture = np.asarray(image.convert("RGB"))
-        with Image.open(self.bundle.file(golden.panoptic)) as image:
-            expected = rgb_to_ids(np.asarray(image.convert("RGB")))
-        sizes = Sizes(golden.bucket, golden.bucket, golden.bucket)
-        heads = self.backend.run(np.repeat(picture[None], size, axis=0))
-        for index in range(size):
-            found = merge_heads(heads.row(index), sizes, self.manifest, self.manifest.merging).ids
-            share = float((found == expected).mean()) if found.shape == expected.shape else 0.0
-            if share < golden.equal_pixels:
-                raise BundleError(
-                    f"{self.bundle.path} fails its self-test: row {index + 1} of {size} of {golden.image} agrees in "
-                    f"{share:.2%} of its pixels, {golden.equal_pixels:.2%} must. {self.backend.name} on "
-                    f"{self.backend.device} computes it wrongly, or the bundle is unsound; export it again."
-                )
 
 
 def available_cores() -> int:

@@ -33,7 +33,7 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
         ExportError: a photograph is, a bucket does not fit, something else is at `out`, or torch and ONNX Runtime
             disagree.
     """
-    _check_place(out)
+    check_place(out)
     report(f"reading {checkpoint}")
     network = load_network(checkpoint)
     check_sizes(network.variant, recipe)
@@ -42,7 +42,7 @@ def write_bundle(checkpoint: Path, out: Path, recipe: Recipe, report: Report) ->
     merging = merging_spec(variant, recipe.grid)
     photographs = [read_photograph(path) for path in recipe.images]
     golden = read_photograph(recipe.golden) if recipe.golden else None
-    with _built_beside(out) as folder:
+    with built_beside(out) as folder:
         report(f"tracing {variant.name} into an ONNX graph")
         write_graph(network, folder / MODEL)
         report("answering the goldens with torch")
@@ -81,7 +81,8 @@ def _prove(folder: Path) -> None:
             raise ExportError(f"{check.claim}: {check.finding}. No bundle was written.")
 
 
-def _check_place(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Raises: ExportError: something that is no bundle is at `out`."""
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise ExportError(f"{out} holds something that is no bundle. Give --out a new or empty directory.")
     if out.exists() and not out.is_dir():
@@ -89,7 +90,7 @@ def _check_place(out: Path) -> None:
 
 
 @contextmanager
-def _built_beside(out: Path) -> Iterator[Path]:
+def built_beside(out: Path) -> Iterator[Path]:
     """A directory that takes the place of `out` once the block ends well, and is gone where it fails."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)

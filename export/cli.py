@@ -1,4 +1,4 @@
-"""`panoptic-export`: a checkpoint becomes a bundle; `panoptic-export verify` proves a bundle again."""
+"""`panoptic-export`: a checkpoint becomes a bundle; `verify` proves a bundle again, `quantize` makes it int8."""
 
 import re
 import sys
@@ -23,8 +23,8 @@ FILE = click.Path(path_type=Path)
 def main() -> NoReturn:
     """Run `panoptic-export`."""
     arguments = sys.argv[1:]
-    command = verify if arguments[:1] == ["verify"] else export
-    rest = arguments[1:] if command is verify else arguments
+    command = {"verify": verify, "quantize": quantize}.get(arguments[0] if arguments else "", export)
+    rest = arguments if command is export else arguments[1:]
     run_command(command, rest, mistakes=(BundleError, CheckpointError, ExportError, OSError))
 
 
@@ -51,7 +51,8 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
 @click.command(
     "panoptic-export",
     options_metavar="[OPTIONS]",
-    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again; see `panoptic-export verify --help`.",
+    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again, `panoptic-export quantize BUNDLE` makes "
+    "an int8 one of it; each has its own --help.",
 )
 @click.argument("checkpoint", type=FILE)
 @click.option(
@@ -136,7 +137,7 @@ def export(
         golden=golden,
         card=card,
     )
-    _tell(write_bundle(checkpoint, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
+    _tell(write_bundle(checkpoint, out, recipe, report=_report))
 
 
 @click.command("panoptic-export verify")
@@ -168,6 +169,50 @@ def verify(bundle_path: Path, checkpoint: Path | None, images: tuple[Path, ...])
     return DISPROVED if failed else 0
 
 
+@click.command("panoptic-export quantize")
+@click.argument("bundle_path", metavar="BUNDLE", type=FILE)
+@click.option(
+    "--images",
+    type=FILE,
+    multiple=True,
+    required=True,
+    metavar="PHOTO",
+    help="Photograph to calibrate on, or a folder of them; repeat it for more. Some dozens, like those to be served.",
+)
+@click.option(
+    "--out", type=FILE, required=True, help="Directory to write; an older bundle there is replaced."
+)
+@click.option(
+    "--equal-pixels",
+    type=click.FloatRange(0, 1),
+    default=0.995,
+    show_default=True,
+    help="Share of each golden's pixels that must be answered as in fp32, here and in every self-test.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Convolutions, from the input on, that stay fp32.",
+)
+def quantize(bundle_path: Path, images: tuple[Path, ...], out: Path, equal_pixels: float, keep: int) -> None:
+    """Make an int8 bundle of BUNDLE, an fp32 one, with a certificate that compares the two.
+
+    It is written whole or not at all.
+    """
+    from export.quantize import write_int8
+
+    photographs = _photographs(images)
+    bundle = write_int8(bundle_path, out, photographs, equal_pixels=equal_pixels, keep=keep, report=_report)
+    _tell(bundle, ("fp32", "int8"))
+
+
+def _report(line: str) -> None:
+    click.echo(f"{line} …", err=True)
+
+
 def _word(checkpoint: Path, metadata: Mapping[str, str], key: str) -> str:
     """What the checkpoint says of itself, where no option says it."""
     if key not in metadata:
@@ -175,10 +220,10 @@ def _word(checkpoint: Path, metadata: Mapping[str, str], key: str) -> str:
     return metadata[key]
 
 
-def _tell(bundle: Bundle) -> None:
+def _tell(bundle: Bundle, compared: tuple[str, str] = ("torch", "ONNX Runtime")) -> None:
     certificate = bundle.manifest.certificate
     for head, difference in certificate.max_abs_difference.items():
-        click.echo(f"{head}: torch and ONNX Runtime differ by at most {difference:.1e}", err=True)
+        click.echo(f"{head}: {' and '.join(compared)} differ by at most {difference:.1e}", err=True)
     click.echo(f"{certificate.equal_panoptic_pixels:.4%} of the panoptic pixels are equal", err=True)
     size = sum(entry.size for entry in bundle.manifest.files.values()) / 1e6
     words = f"{bundle.manifest.name} {bundle.manifest.version}, {size:.1f} MB, {bundle.digest[:12]}"

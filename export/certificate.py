@@ -1,7 +1,7 @@
 """The proof that a graph equals its source: torch against ONNX Runtime on the same pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -90,17 +90,26 @@ def compare(
     merging: MergingSpec,
 ) -> Agreement:
     """Run torch and ONNX Runtime on every picture, one at a time."""
+    runs = (
+        (run_network(network, picture.as_batch()), run_graph(session, picture.as_batch()))
+        for picture in pictures
+    )
+    return agree(runs, pictures, network.variant, merging)
+
+
+def agree(
+    runs: Iterable[tuple[Heads, Heads]], pictures: Sequence[Picture], variant: Variant, merging: MergingSpec
+) -> Agreement:
+    """Compare what a reference and another program say to each picture, in this order."""
     differences = dict.fromkeys(HEAD_NAMES, 0.0)
     deviations = dict.fromkeys(HEAD_NAMES, 0.0)
     equal = total = 0
-    for picture in pictures:
-        images = picture.as_batch()
-        ours, theirs = run_network(network, images), run_graph(session, images)
+    for picture, (ours, theirs) in zip(pictures, runs, strict=True):
         for name in HEAD_NAMES:
             source, graph = getattr(ours, name), getattr(theirs, name)
             differences[name] = max(differences[name], float((source - graph).abs().max()))
             deviations[name] = max(deviations[name], float(source.std()))
-        labels = [answer(heads, picture, network.variant, merging) for heads in (ours, theirs)]
+        labels = [answer(heads, picture, variant, merging) for heads in (ours, theirs)]
         equal += int((labels[0] == labels[1]).sum())
         total += labels[0].numel()
     return Agreement(differences, deviations, equal / total)

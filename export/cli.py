@@ -1,4 +1,4 @@
-"""`panoptic-export`: a checkpoint becomes a bundle; `verify` proves one again; `null` writes one without a network."""
+"""`panoptic-export`: a checkpoint becomes a bundle; `verify` proves one again, `quantize` and `null` make others."""
 
 import re
 import sys
@@ -24,7 +24,9 @@ FILE = click.Path(path_type=Path)
 def main() -> NoReturn:
     """Run `panoptic-export`."""
     arguments = sys.argv[1:]
-    command = {"verify": verify, "null": null}.get(arguments[0] if arguments else "", export)
+    command = {"verify": verify, "null": null, "quantize": quantize}.get(
+        arguments[0] if arguments else "", export
+    )
     rest = arguments if command is export else arguments[1:]
     run_command(command, rest, mistakes=(BundleError, CheckpointError, ExportError, OSError))
 
@@ -52,8 +54,9 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
 @click.command(
     "panoptic-export",
     options_metavar="[OPTIONS]",
-    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again, `panoptic-export null --out DIR` writes "
-    "one without a network, for measurements; each has its own --help.",
+    epilog="`panoptic-export verify BUNDLE` proves an existing bundle again, `panoptic-export quantize BUNDLE` makes "
+    "an int8 one of it, `panoptic-export null --out DIR` one without a network, for measurements; each has its own "
+    "--help.",
 )
 @click.argument("checkpoint", type=FILE, required=False)
 @click.option(
@@ -162,7 +165,7 @@ def export(
     )
     if not source.metadata:
         click.echo(f"{source.path} is {network.name}; its bundle tells {recipe.licence!r} …", err=True)
-    _tell(write_bundle(source, out, recipe, report=lambda line: click.echo(f"{line} …", err=True)))
+    _tell(write_bundle(source, out, recipe, report=_report))
 
 
 @click.command("panoptic-export verify")
@@ -192,6 +195,46 @@ def verify(bundle_path: Path, checkpoint: Path | None, images: tuple[Path, ...])
         failed += not check.holds
     click.echo(f"{bundle_path}: {f'{failed} proofs failed' if failed else 'all proofs hold'}")
     return DISPROVED if failed else 0
+
+
+@click.command("panoptic-export quantize")
+@click.argument("bundle_path", metavar="BUNDLE", type=FILE)
+@click.option(
+    "--images",
+    type=FILE,
+    multiple=True,
+    required=True,
+    metavar="PHOTO",
+    help="Photograph to calibrate on, or a folder of them; repeat it for more. Some dozens, like those to be served.",
+)
+@click.option(
+    "--out", type=FILE, required=True, help="Directory to write; an older bundle there is replaced."
+)
+@click.option(
+    "--equal-pixels",
+    type=click.FloatRange(0, 1),
+    default=0.995,
+    show_default=True,
+    help="Share of each golden's pixels that must be answered as in fp32, here and in every self-test.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Convolutions, from the input on, that stay fp32.",
+)
+def quantize(bundle_path: Path, images: tuple[Path, ...], out: Path, equal_pixels: float, keep: int) -> None:
+    """Make an int8 bundle of BUNDLE, an fp32 one, with a certificate that compares the two.
+
+    It is written whole or not at all.
+    """
+    from export.quantize import write_int8
+
+    photographs = _photographs(images)
+    bundle = write_int8(bundle_path, out, photographs, equal_pixels=equal_pixels, keep=keep, report=_report)
+    _tell(bundle, ("fp32", "int8"))
 
 
 @click.command("panoptic-export null")
@@ -240,10 +283,14 @@ def _word(checkpoint: Path, metadata: Mapping[str, str], key: str) -> str:
     return metadata[key]
 
 
-def _tell(bundle: Bundle) -> None:
+def _report(line: str) -> None:
+    click.echo(f"{line} …", err=True)
+
+
+def _tell(bundle: Bundle, compared: tuple[str, str] = ("torch", "ONNX Runtime")) -> None:
     certificate = bundle.manifest.certificate
     for head, difference in certificate.max_abs_difference.items():
-        click.echo(f"{head}: torch and ONNX Runtime differ by at most {difference:.1e}", err=True)
+        click.echo(f"{head}: {' and '.join(compared)} differ by at most {difference:.1e}", err=True)
     click.echo(f"{certificate.equal_panoptic_pixels:.4%} of the panoptic pixels are equal", err=True)
     size = sum(entry.size for entry in bundle.manifest.files.values()) / 1e6
     words = f"{bundle.manifest.name} {bundle.manifest.version}, {size:.1f} MB, {bundle.digest[:12]}"

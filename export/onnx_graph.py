@@ -78,7 +78,7 @@ def write_graph(network: PanopticDeepLab, path: Path, *, size: Size | None = Non
             for axis, name in enumerate(SIDES, start=1)
         }
     )
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             GraphNetwork(network),
             (torch.zeros(2, rows, columns, 3, dtype=torch.uint8),),
@@ -152,8 +152,8 @@ def _without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Torch's exporter warns and logs of its own inner workings, in hundreds of lines."""
+def quiet() -> Iterator[None]:
+    """For libraries that warn and log of their own inner workings, as torch's exporter does in hundreds of lines."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -14,9 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+QUANTIZATION = (
+    "quantization.json"  # listed by a bundle whose graph is int8: how that was done, and with what loss
+)
 
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # rows, columns
 Color = tuple[int, int, int]  # RGB 0-255
+Precision = Literal["fp32", "bf16", "int8"]  # number format of the weights' products
 
 
 class BundleError(Exception):
@@ -152,6 +156,11 @@ class Bundle(BaseModel):
     def model(self) -> Path:
         """The ONNX graph."""
         return self.path / MODEL
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the graph itself; a runtime may run fp32 in a shorter one."""
+        return "int8" if QUANTIZATION in self.manifest.files else "fp32"
 
     def file(self, name: str) -> Path:
         """A file that the manifest lists."""

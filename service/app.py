@@ -14,7 +14,6 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, read_bundle
-from service.backends import open_backend
 from service.http import pages, routes
 from service.http.admission import Admission
 from service.http.context import RequestContext
@@ -24,6 +23,7 @@ from service.http.problems import Problem
 from service.http.readiness import Readiness
 from service.http.schemas import ProblemAnswer
 from service.metrics import Metrics
+from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 
@@ -68,9 +68,17 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     Raises: BundleError: no runtime here can run it.
     """
     batches = (metrics or Metrics()).batches
+    choice = choose_backend(
+        bundle,
+        runtime=settings.backend,
+        precision=settings.precision,
+        threads=settings.threads or available_cores(),
+    )
+    _tell(choice)
     return Predictor(
         bundle,
-        open_backend(bundle, threads=settings.threads or available_cores()),
+        choice.backend,
+        choice=choice,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_pixels=settings.max_pixels,
@@ -78,6 +86,17 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         ageing_s=settings.ageing_s,
         on_release=lambda release: batches.observe(release.items, release.size, release.reason),
         on_late=batches.late.inc,
+    )
+
+
+def _tell(choice: Choice) -> None:
+    backend = choice.backend
+    log.info(
+        "%s in %s runs the model (%s); %s",
+        backend.name,
+        backend.precision,
+        choice.reason,
+        "; ".join(map(str, choice.trials)),
     )
 
 

@@ -12,7 +12,7 @@ from service.settings import Parser, SettingsError, add_settings, read_settings
 
 MISTAKE = 2  # exit code of a wrong option or an unusable file
 INTERRUPTED = 130  # as a shell tells an interrupt
-SETTINGS = ("threads", "max_megapixels")
+SETTINGS = ("backend", "precision", "threads", "max_megapixels")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -91,7 +91,13 @@ class Metrics:
         self.backend = Gauge(
             "panoptic_backend_info",
             "What runs the model.",
-            ["backend", "precision", "device", "bundle"],
+            ["backend", "precision", "device", "bundle", "reason"],
+            registry=self.registry,
+        )
+        self.trials = Gauge(
+            "panoptic_backend_trial_seconds",
+            "Time of one photograph with each runtime and precision that was measured at the start.",
+            ["backend", "precision"],
             registry=self.registry,
         )
         self.set_state(STATES[0])

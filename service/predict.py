@@ -13,7 +13,7 @@ from service.pipeline.predictor import Predictor
 from service.settings import Parser, SettingsError, add_settings, read_settings
 
 MISTAKE = 2  # exit code of a wrong option or an unusable file
-SETTINGS = ("bundle", "threads", "max_megapixels")
+SETTINGS = ("bundle", "backend", "precision", "threads", "max_megapixels")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

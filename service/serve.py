@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
             backend, manifest = readiness.predictor.backend, readiness.predictor.manifest
             print(
                 f"{manifest.name} {manifest.version} is ready on {_address(listener)} "
-                f"({backend.name}, {backend.device}). Stop it with Ctrl-C.",
+                f"({backend.name}, {backend.device}, {backend.precision}). Stop it with Ctrl-C.",
                 flush=True,
             )
 

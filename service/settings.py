@@ -30,6 +30,13 @@ class Settings(BaseSettings):
     bundle: Path = Field(
         EMBEDDED_BUNDLE, description="Directory of the model; the embedded street model by default."
     )
+    backend: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto", description="Runtime of the model; auto measures those installed and takes the quickest."
+    )
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto",
+        description="Number format of the model's products; auto takes the quickest that passes the self-test.",
+    )
     threads: int = Field(
         0,
         ge=0,

@@ -27,7 +27,7 @@ DATA_HALF = (
     "model.variants",
 )
 EXTRAS = {
-    "service": ["bench", "evaluate"],
+    "service": ["bench", "evaluate", "openvino"],
     "model": ["export", "train"],
     "export": ["export"],
     "tests": ["bench", "dev", "evaluate", "export", "train"],

@@ -1,15 +1,18 @@
 """The contract of a runtime: a batch of pictures in, heads at network stride out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import Bundle
+from model.bundle import Bundle, BundleError, Precision
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
+
+Runtime = Literal["onnxruntime", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)  # in the order of preference between equals
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,52 @@ class Backend(Protocol):
         ...
 
 
-def open_backend(bundle: Bundle, *, threads: int) -> Backend:
-    """Open the bundle's graph with the runtime that fits this machine.
+def open_backend(
+    bundle: Bundle,
+    runtime: Runtime = "onnxruntime",
+    precision: Precision | None = None,
+    *,
+    threads: int,
+) -> Backend:
+    """Open the bundle's graph with a runtime.
 
-    Raises: BundleError: the runtime refuses the graph, or the graph is not what the manifest says.
+    Args:
+        precision: None takes the graph's own.
+
+    Raises: BundleError: the runtime is not installed, does not know the precision, refuses the graph, or the graph
+        is not what the manifest says.
     """
+    precision = precision or bundle.precision
+    if precision not in precisions(bundle, runtime):
+        raise BundleError(_lacking(bundle, runtime, precision))
+    if runtime == "openvino":
+        from service.backends.openvino import OpenVino
+
+        return OpenVino(bundle, threads=threads, precision=precision)
     from service.backends.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(bundle, threads=threads)
+
+
+def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:
+    """Number formats in which a runtime may run a bundle's graph, the quickest first."""
+    if bundle.precision == "fp32" and runtime == "openvino":
+        return "bf16", "fp32"
+    return (bundle.precision,)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, to stand within a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _lacking(bundle: Bundle, runtime: Runtime, precision: Precision) -> str:
+    known = " and ".join(precisions(bundle, runtime))
+    advice = {
+        "bf16": "Ask for --backend openvino, or for --precision auto.",
+        "int8": "Make an int8 bundle with `panoptic-export quantize`, or ask for --precision auto.",
+        "fp32": "Serve the bundle it was made of, or ask for --precision auto.",
+    }
+    graph = f"the {bundle.precision} graph of {bundle.path}"
+    return f"{runtime} runs {graph} in {known}, not in {precision}. {advice[precision]}"

@@ -63,7 +63,7 @@ def evaluate(predictor: Predictor, task: Task) -> tuple[Figures, list[LeftOut]]:
     bundle = predictor.bundle
     identity = Identity(
         bundle=bundle.digest,
-        backend=f"{predictor.backend.name} on {predictor.backend.device}",
+        backend=f"{predictor.backend.name} on {predictor.backend.device} in {predictor.backend.precision}",
         data=str(task.data.path.resolve()),
         layout=task.data.layout,
         max_megapixels=predictor.max_pixels / 1e6,

@@ -26,8 +26,15 @@ class Readiness:
             queue=lambda: predictor.batcher.depth, queued_pixels=lambda: predictor.batcher.weight
         )
         self.metrics.backend.labels(
-            backend.name, backend.precision, backend.device, f"{manifest.name}-{manifest.version}"
+            backend.name,
+            backend.precision,
+            backend.device,
+            f"{manifest.name}-{manifest.version}",
+            predictor.choice.reason,
         ).set(1)
+        for trial in predictor.choice.trials:
+            if trial.milliseconds is not None:
+                self.metrics.trials.labels(trial.runtime, trial.precision).set(trial.milliseconds / 1000)
         self._enter("ready")
 
     def failed(self, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """Routes: a photograph in, its segments out; and what the service says of itself."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -43,9 +44,15 @@ async def get_model(parts: TheParts) -> Response:
     """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
     predictor = parts.readiness.require()
     content: dict[str, Any] = predictor.manifest.model_dump(mode="json", exclude={"files", "goldens"})
-    backend, settings = predictor.backend, parts.settings
+    backend, choice, settings = predictor.backend, predictor.choice, parts.settings
     content["digest"] = predictor.bundle.digest
-    content["backend"] = {"name": backend.name, "device": backend.device, "precision": backend.precision}
+    content["backend"] = {
+        "name": backend.name,
+        "device": backend.device,
+        "precision": backend.precision,
+        "reason": choice.reason,
+        "tried": [asdict(trial) for trial in choice.trials],
+    }
     content["limits"] = {
         "max_body_mb": settings.max_body_mb,
         "max_megapixels": settings.max_megapixels,

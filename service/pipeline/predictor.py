@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.bundle import Bundle, BundleError, Golden, Manifest, MergingSpec, Size
+from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads
 from service.pipeline.batcher import Batcher, Release
-from service.pipeline.encode import MAX_ID, rgb_to_ids
+from service.pipeline.choice import Choice
+from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.kernels.warm import warm
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace
 from service.pipeline.panoptic import Panoptic, merge_heads
+from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
 
 Timings = dict[str, float]
@@ -71,6 +73,7 @@ class Predictor:
         max_pixels: int,
         max_queue_pixels: int | None = None,
         ageing_s: float = 10,
+        choice: Choice | None = None,
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
@@ -82,6 +85,7 @@ class Predictor:
             max_pixels: pixels of a photograph, at most.
             max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
+            choice: why it is this backend, for those who ask.
             on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
@@ -92,6 +96,7 @@ class Predictor:
         )  # photographs run beside each other; OpenCV's own threads would fight over the cores
         self.bundle = bundle
         self.backend = backend
+        self.choice = choice or Choice(backend, "stated", ())
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
@@ -159,21 +164,19 @@ class Predictor:
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
 
     def prove(self) -> None:
-        """Run every bucket in every batch size, and the goldens alone and as every row of a full batch.
+        """Run a bucket in every batch size, and the goldens alone and as every row of a full batch.
 
-        It warms the kernels and the engine up, and shows that it answers as the bundle promises.
+        It warms the kernels and the engine up, learns its pace, and shows that it answers as the bundle promises.
 
         Raises: BundleError: an answer differs.
         """
         warm()  # no photograph waits for a compiler
-        for bucket in self.manifest.input.buckets:
-            for size in self.batch_sizes:
-                self._warm((size, *bucket, 3))
+        self._learn_pace()
         prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
         self.finish(prepared, self.submit(prepared).result())
         for golden in self.manifest.goldens:
             for size in sorted({1, self.batch_sizes[-1]}):
-                self._prove(golden, size)
+                prove_golden(self.bundle, self.backend, golden, size)
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""
@@ -212,30 +215,17 @@ class Predictor:
             np.copyto(row, job.picture)
         return buffer
 
-    def _warm(self, shape: tuple[int, ...]) -> None:
-        """Run a shape twice, for the first run allocates, and learn how long it takes."""
-        pictures = np.zeros(shape, np.uint8)
-        self.backend.run(pictures)
-        begun = time.perf_counter()
-        self.backend.run(pictures)
-        self.pace.learn(shape[1:], shape[0], time.perf_counter() - begun)
-
-    def _prove(self, golden: Golden, size: int) -> None:
-        with Image.open(self.bundle.file(golden.image)) as image:
-            picture = np.asarray(image.convert("RGB"))
-        with Image.open(self.bundle.file(golden.panoptic)) as image:
-            expected = rgb_to_ids(np.asarray(image.convert("RGB")))
-        sizes = Sizes(golden.bucket, golden.bucket, golden.bucket)
-        heads = self.backend.run(np.repeat(picture[None], size, axis=0))
-        for index in range(size):
-            found = merge_heads(heads.row(index), sizes, self.manifest, self.manifest.merging).ids
-            share = float((found == expected).mean()) if found.shape == expected.shape else 0.0
-            if share < golden.equal_pixels:
-                raise BundleError(
-                    f"{self.bundle.path} fails its self-test: row {index + 1} of {size} of {golden.image} agrees in "
-                    f"{share:.2%} of its pixels, {golden.equal_pixels:.2%} must. {self.backend.name} on "
-                    f"{self.backend.device} computes it wrongly, or the bundle is unsound; export it again."
-                )
+    def _learn_pace(self) -> None:
+        """Time every batch size in one bucket; others are expected to take as long a pixel."""
+        first, *_ = buckets = self.manifest.input.buckets
+        self.backend.run(np.zeros((1, *first, 3), np.uint8))  # the first run of all allocates
+        for size in self.batch_sizes:
+            begun = time.perf_counter()
+            self.backend.run(np.zeros((size, *first, 3), np.uint8))
+            seconds = time.perf_counter() - begun
+            for rows, columns in buckets:
+                share = rows * columns / (first[0] * first[1])
+                self.pace.learn((rows, columns, 3), size, seconds * share)
 
 
 def available_cores() -> int:

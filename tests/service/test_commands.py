@@ -155,3 +155,23 @@ def test_a_mistake_ends_in_one_sentence_and_exit_code_2(
     assert code == 2
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_a_runtime_that_is_stated_and_missing_ends_in_one_sentence(toy: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "openvino.py").write_text("raise ImportError('not here')\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.serve", "--backend", "openvino", "--bundle", toy.path, "--port", "0"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("Error: ")
+    assert "pip install 'panoptic-service[openvino]'" in ended.stderr.splitlines()[-1]

@@ -23,6 +23,8 @@ OTHERS = {
     "host": "0.0.0.0",
     "port": "9000",
     "bundle": "elsewhere",
+    "backend": "openvino",
+    "precision": "bf16",
     "threads": "3",
     "workers": "3",
     "max_body_mb": "3.5",

@@ -89,6 +89,7 @@ class Reader:
         self.environment = os.environ | {
             "PANOPTIC_PORT": str(self.port),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PANOPTIC_BACKEND": "onnxruntime",  # all that `make serve` installs
         }
 
     def outcome(self, index: int) -> str:

@@ -37,6 +37,7 @@ FLAVOURS = {  # the golden whose weights stand in for trained ones: its predicto
     "detectron2": "d2-r52-dsconv-129x257-global",
     "original": "old-mbnv2-os32-129x257-pool65x129",
 }
+BUCKETS = {"detectron2": "128x256", "original": "129x257"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_checkpoint(folder: Path, flavour: str) -> Path:
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp(request.param)
     checkpoint = write_checkpoint(folder, request.param)
-    arguments = [str(checkpoint), "--out", str(folder / "bundle"), "--buckets", "128x256"]
+    arguments = [str(checkpoint), "--out", str(folder / "bundle"), "--buckets", BUCKETS[request.param]]
     cli.export.main([*arguments, "--batch-sizes", "1"], standalone_mode=False)
     return Exported(checkpoint, read_bundle(folder / "bundle"))
 
@@ -90,7 +91,8 @@ def picture(photo: Path) -> NDArray[np.uint8]:
 def answer(exported: Exported, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.int32]]:
     """The ids that a `panoptic-serve` process answers over its socket."""
     command = [sys.executable, "-m", "service.serve", "--bundle", str(exported.bundle.path), "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    exact = {"PANOPTIC_BACKEND": "onnxruntime", "PANOPTIC_PRECISION": "fp32"}
+    environment = os.environ | exact | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     ) as process:

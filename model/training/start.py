@@ -1,23 +1,16 @@
 """What a training starts from: weights of ours, a backbone's ImageNet file, packaged weights, or nothing."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
-from torch import Tensor
-
-from model.checkpoints import CheckpointError
-from model.checkpoints.renaming import backbone_rules, rename
+from model.checkpoints.backbones import PREFIX, load_backbone
+from model.checkpoints.containers import read_state
 from model.checkpoints.state import find_misfits, lay_state
-from model.checkpoints.weights import read_weights
+from model.checkpoints.weights import VARIANT
 from model.network.panoptic_deeplab import PanopticDeepLab
 from model.training.imagenet import load_imagenet
 from model.training.recipe import Recipe
 
 RANDOM = "random"
-BACKBONE = "backbone."
-COUNTER = "num_batches_tracked"  # older files lack it, and nothing depends on it
 
 
 def start_network(network: PanopticDeepLab, recipe: Recipe, start: str | None) -> str:
@@ -47,33 +40,14 @@ def start_from_file(network: PanopticDeepLab, path: Path) -> str:
 
     Raises: CheckpointError: it is no file of tensors, or has not the whole backbone.
     """
-    state = _read_ours(path) if path.suffix == ".safetensors" else _read_backbone(path, network)
-    if not find_misfits(network.state_dict(), state):
-        network.load_state_dict(state)
+    file = read_state(path)
+    if VARIANT not in file.metadata:  # not ours
+        load_backbone(path, network.backbone, network.variant.backbone)
+        return f"the backbone started from {path.name}"
+    if not find_misfits(network.state_dict(), file.tensors):
+        network.load_state_dict(file.tensors)
         return f"started from {path.name}"
     wanted = network.backbone.state_dict()
-    found = {name: state[BACKBONE + name] for name in wanted if BACKBONE + name in state}
-    counters = {name: tensor for name, tensor in wanted.items() if name.endswith(COUNTER)}
-    lay_state(network.backbone, counters | found, str(path))
+    found = {name: file.tensors[PREFIX + name] for name in wanted if PREFIX + name in file.tensors}
+    lay_state(network.backbone, found, str(path))
     return f"the backbone started from {path.name}"
-
-
-def _read_ours(path: Path) -> Mapping[str, Tensor]:
-    return read_weights(path)[1]
-
-
-def _read_backbone(path: Path, network: PanopticDeepLab) -> dict[str, Tensor]:
-    """A bare state dict as torchvision and the backbones' authors publish them, in our names."""
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path} to start from")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is no file of plain tensors ({str(error).splitlines()[0]}). "
-            "Take a .pth state dict of the backbone, or .safetensors of ours."
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict. Take a .pth file of the backbone's parameters.")
-    rules = backbone_rules(network.variant.backbone)
-    return {rename(BACKBONE + name.removeprefix(BACKBONE), rules): tensor for name, tensor in state.items()}

@@ -52,5 +52,5 @@ def test_a_class_that_the_label_set_has_not_is_refused_by_name(monkeypatch: pyte
 
 
 def test_an_unknown_curriculum_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no curriculum 'rural'; there are street"):
+    with pytest.raises(ValueError, match="no curriculum 'rural'; there are cityscapes, coco, street"):
         load_curriculum("rural")

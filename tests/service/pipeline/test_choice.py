@@ -87,6 +87,26 @@ def test_an_engine_that_lies_is_dropped_with_the_reason(golden_toy: Bundle) -> N
     assert all("fails its self-test" in refusal for refusal in refusals.values())
 
 
+def test_an_engine_must_answer_every_golden(golden_toy: Bundle) -> None:
+    manifest = golden_toy.manifest.model_copy(update={"goldens": golden_toy.manifest.goldens * 2})
+    bundle = golden_toy.model_copy(update={"manifest": manifest})
+
+    class Tiring(Slow):
+        """Answers once, then lies."""
+
+        def run(self, batch: Pictures) -> Heads:
+            heads = super().run(batch)
+            self.lies = True
+            return heads
+
+    def open_(bundle: Bundle, runtime: str, precision: str, *, threads: int) -> Slow:
+        return (Tiring if runtime == "openvino" else Slow)(open_backend(bundle, threads=threads))
+
+    choice = choose_backend(bundle, threads=1, open_=open_)
+
+    assert (choice.reason, choice.trials[0].runtime) == ("only", "onnxruntime")
+
+
 def test_without_openvino_auto_takes_onnx_runtime(toy: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
 

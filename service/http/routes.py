@@ -8,21 +8,16 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.capacity import read_capacity
-from service.http.answers import Asked, make_answer
+from service.http.answers import Asked
 from service.http.bodies import read_image
-from service.http.context import CLIENT_GONE
 from service.http.negotiation import choose_format
 from service.http.options import Options
 from service.http.parts import Parts, TheParts
-from service.http.problems import problem_of_image
 from service.http.schemas import REQUEST_BODY, RESPONSES
-from service.http.urgency import Urgency, deadline_passed, read_urgency
+from service.http.urgency import read_urgency
+from service.http.walk import gone, unless_gone, walk
 from service.metrics import CONTENT_TYPE
-from service.pipeline.batcher import BatcherClosed
 from service.pipeline.encode import to_json
-from service.pipeline.image_errors import ImageError
-from service.pipeline.predictor import Predictor, Prepared, Ran, Timings
-from service.pipeline.queue import DeadlinePassed, QueueFull
 
 router = APIRouter()
 
@@ -98,59 +93,6 @@ async def _panoptic(request: Request, options: Options, parts: Parts) -> Respons
         try:
             data = await read_image(request, parts.settings.max_body_mb)
         except ClientDisconnect:
-            return _gone(request, parts)
-        work = asyncio.create_task(_walk(parts, predictor, data, asked, urgency))
-        return await _unless_gone(work, request) or _gone(request, parts)
-
-
-async def _walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency) -> Response:
-    """Decode, run, merge, encode; what has not begun is dropped when it is cancelled or late."""
-    loop = asyncio.get_running_loop()
-
-    def prepare() -> Prepared:
-        urgency.check()
-        return predictor.prepare(data, keep_photograph=asked.format == "overlay")
-
-    def finish(ran: Ran) -> tuple[Response, Timings]:
-        urgency.check()
-        return make_answer(predictor, prepared, ran, asked)
-
-    try:
-        prepared = await loop.run_in_executor(parts.pool, prepare)
-        submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
-        ran = await asyncio.wrap_future(submitted)
-    except ImageError as error:
-        raise problem_of_image(error, parts.settings.max_megapixels) from error
-    except QueueFull:
-        raise parts.admission.queue_full(predictor) from None
-    except DeadlinePassed:
-        raise deadline_passed(urgency) from None
-    except BatcherClosed:
-        parts.readiness.require()
-        raise
-    response, timings = await loop.run_in_executor(parts.pool, finish, ran)
-    parts.metrics.observe_stages(timings)
-    return response
-
-
-async def _unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
-    """Wait for the work, or drop it as soon as the caller has left; then there is no response."""
-    watcher = asyncio.create_task(_wait_for_leave(request))
-    try:
-        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
-    finally:
-        work.cancel()
-        watcher.cancel()
-
-
-async def _wait_for_leave(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _gone(request: Request, parts: Parts) -> Response:
-    """A response for nobody."""
-    request.state.gone = True
-    parts.metrics.cancelled.inc()
-    return Response(status_code=CLIENT_GONE)
+            return gone(request, parts)
+        work = asyncio.create_task(walk(parts, predictor, data, asked, urgency))
+        return await unless_gone(work, request) or gone(request, parts)

@@ -1,15 +1,17 @@
 """The null bundle: a graph whose heads are constants, so that serving it costs what is around a network, and no more.
 
-The graph reads of its input nothing but how many pictures there are, and answers each with the same drawn scene.
+The graph reads of its input nothing but how many pictures there are, and answers each with the same drawn scene. Where
+it is to stand beside servers that normalise on their own, it normalises too, and the heads wait for it.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -26,13 +28,21 @@ from model.declaration import merging_spec
 from model.network.panoptic_deeplab import Heads
 from model.scene import Scene, draw_scene, photograph, variant_of
 from model.variants import Variant
+from model.variants.specs import Input
 
 BATCH_SIZES = (1, 2, 4, 8)
 
+Part = tuple[list[onnx.NodeProto], list[TensorProto]]
+"""Nodes of a graph, and their constants."""
 
-def write_null_bundle(out: Path, *, size: Size, instances: int, classes: int) -> Bundle:
+
+def write_null_bundle(
+    out: Path, *, size: Size, instances: int, classes: int, normalised: bool = False
+) -> Bundle:
     """Write a bundle of one bucket, proved like any other; an older bundle in its place is replaced.
 
+    Args:
+        normalised: whether the graph normalises the picture, for nothing.
     Raises: ExportError: no label set has so many classes, the size does not suit them, so many instances have no
         room, something else is at `out`, or the graph does not give the scene back.
     """
@@ -40,7 +50,7 @@ def write_null_bundle(out: Path, *, size: Size, instances: int, classes: int) ->
     recipe = _recipe(size, instances)
     variant, scene = _draw(size, instances, classes, recipe)
     with built_beside(out) as folder:
-        write_null_graph(folder / MODEL, scene)
+        write_null_graph(folder / MODEL, scene, variant.input if normalised else None)
         _prove(open_graph(folder / MODEL), scene, size)
         golden, picture = _write_golden(folder, variant, scene, recipe)
         certificate = make_certificate(
@@ -53,20 +63,18 @@ def write_null_bundle(out: Path, *, size: Size, instances: int, classes: int) ->
     return read_bundle(out)
 
 
-def write_null_graph(path: Path, scene: Scene) -> None:
-    """Write a graph that answers every picture of a batch with the scene."""
-    nodes = [helper.make_node("Shape", [INPUT], ["count"], start=0, end=1)]
-    constants, outputs = [], []
+def write_null_graph(path: Path, scene: Scene, normalisation: Input | None = None) -> None:
+    """Write a graph that answers every picture of a batch with the scene.
+
+    Args:
+        normalisation: mean and standard deviation that the picture is brought to before; None leaves it out.
+    """
+    nodes, constants = _count() if normalisation is None else _normalise(normalisation)
+    outputs = []
     for name in OUTPUTS:
         head = getattr(scene, name)
-        constants += [
-            numpy_helper.from_array(head, f"{name} of one"),
-            numpy_helper.from_array(np.array(head.shape[1:], np.int64), f"{name} shape"),
-        ]
-        nodes += [
-            helper.make_node("Concat", ["count", f"{name} shape"], [f"{name} of all"], axis=0),
-            helper.make_node("Expand", [f"{name} of one", f"{name} of all"], [name]),
-        ]
+        constants.append(numpy_helper.from_array(head, f"{name} of one"))
+        nodes.append(helper.make_node("Add", [f"{name} of one", "naught"], [name]))
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *head.shape[1:]]))
     image = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", "rows", "columns", 3])
     graph = helper.make_model(
@@ -76,6 +84,37 @@ def write_null_graph(path: Path, scene: Scene) -> None:
     )
     onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
+
+
+def _count() -> Part:
+    """A nought for each picture, (N, 1, 1, 1), from their number alone."""
+    nodes = [
+        helper.make_node("Shape", [INPUT], ["count"], start=0, end=1),
+        helper.make_node("Concat", ["count", "ones"], ["noughts"], axis=0),
+        helper.make_node("ConstantOfShape", ["noughts"], ["naught"]),
+    ]
+    return nodes, [numpy_helper.from_array(np.ones(3, np.int64), "ones")]
+
+
+def _normalise(numbers: Input) -> Part:
+    """A nought for each picture, (N, 1, 1, 1), out of a corner of the normalised picture."""
+    constants: dict[str, NDArray[Any]] = {
+        "mean": np.array(numbers.mean, np.float32),
+        "std": np.array(numbers.std, np.float32),
+        "zero": np.array(0, np.float32),
+        "first": np.zeros(3, np.int64),
+        "second": np.ones(3, np.int64),
+        "axes": np.array([1, 2, 3]),
+    }
+    nodes = [
+        helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["pixels", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], ["normal"]),
+        helper.make_node("Transpose", ["normal"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Slice", ["planes", "first", "second", "axes"], ["corner"]),
+        helper.make_node("Mul", ["corner", "zero"], ["naught"]),
+    ]
+    return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]
 
 
 def _draw(size: Size, instances: int, classes: int, recipe: Recipe) -> tuple[Variant, Scene]:

@@ -13,15 +13,17 @@ from benchmarks.peers.answers import NoAnswer, agreement, read_answer
 from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.environment import Missing
 from benchmarks.peers.load import closed_loop
-from benchmarks.peers.null_bundle import write_null_bundle
 from benchmarks.peers.report import Conditions, Report
 from benchmarks.peers.rounds import Turn, play, sum_up
 from benchmarks.peers.server import OURS, Launch, Server, launch_ours, launch_peer, running
 from benchmarks.peers.task import write_task
 from benchmarks.scenes import jpeg
-from model.bundle import Bundle, read_bundle
+from export.null import write_null_bundle
+from model.bundle import Bundle, Size, read_bundle
 from service.pipeline.predictor import available_cores
 
+NULL_SIZE: Size = (512, 1024)
+NULL_INSTANCES, NULL_CLASSES = 30, 19
 LEAST_AGREEMENT = 0.9  # of the pixels; below it a server was not asked, or did not do, the same
 
 
@@ -88,7 +90,12 @@ def open_graph(graph: str, folder: Path) -> Bundle:
 
     Raises: BundleError: there is none that can be trusted.
     """
-    return write_null_bundle(folder / "null") if graph == "null" else read_bundle(Path(graph))
+    return write_peers_null(folder / "null", NULL_SIZE) if graph == "null" else read_bundle(Path(graph))
+
+
+def write_peers_null(out: Path, size: Size) -> Bundle:
+    """The null bundle whose graph normalises, since the peers normalise in numpy and are to pay for no more than we."""
+    return write_null_bundle(out, size=size, instances=NULL_INSTANCES, classes=NULL_CLASSES, normalised=True)
 
 
 def processor() -> str:

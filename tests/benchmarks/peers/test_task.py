@@ -10,23 +10,24 @@ import onnxruntime
 import pytest
 
 from benchmarks.peers.answers import agreement, read_answer
+from benchmarks.peers.comparison import write_peers_null
 from benchmarks.peers.environment import ROOT
-from benchmarks.peers.null_bundle import MEAN, STD, write_null_bundle
 from benchmarks.peers.servers.usual import Engine, Task
 from benchmarks.peers.task import NoSuchGraph, behind, find_normalised, write_task
 from benchmarks.scenes import jpeg
 from model.bundle import Bundle
 from model.fit import Sizes
+from model.variants import R52_DC5
 from service.backends import Heads
 from service.pipeline.encode import panoptic_png
 from service.pipeline.panoptic import merge_heads
 
-SIZE = (128, 256)
+SIZE = (512, 1024)
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return write_null_bundle(tmp_path_factory.mktemp("null"), SIZE)
+    return write_peers_null(tmp_path_factory.mktemp("bundles") / "null", SIZE)
 
 
 def our_answer(bundle: Bundle) -> bytes:
@@ -48,7 +49,7 @@ def usual_answer(bundle: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_the_normalisation_is_read_off_the_graph(bundle: Bundle, tmp_path: Path) -> None:
     task = Task(**json.loads(write_task(bundle, SIZE, tmp_path, threads=1, enlarge=False).read_text()))
 
-    assert np.allclose([task.mean, task.std], [MEAN, STD], atol=1e-3)
+    assert np.allclose([task.mean, task.std], [R52_DC5.input.mean, R52_DC5.input.std], atol=1e-3)
 
 
 def test_the_null_scene_has_30_things(bundle: Bundle) -> None:

@@ -6,9 +6,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-VOID_ID = 0
-"""Segment and category id of pixels that belong to nothing, as COCO writes them."""
-
 
 @dataclass(frozen=True)
 class Category:

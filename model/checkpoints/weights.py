@@ -44,14 +44,6 @@ def read_metadata(path: Path) -> dict[str, str]:
     return _read(path, with_tensors=False)[0]
 
 
-def read_variant(path: Path) -> Variant:
-    """The variant whose weights the file holds.
-
-    Raises: CheckpointError: it is no weights file of ours, or its variant is unknown.
-    """
-    return _variant(path, read_metadata(path))
-
-
 def read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read metadata and state dict.
 

@@ -10,29 +10,18 @@ import numpy as np
 from model.bundle import HeadsSpec
 from model.fit import Sizes
 from service.backends import Floats
-from service.pipeline.kernels.axis import Axis, Taps, axis
+from service.pipeline.kernels.axis import Axis, Taps, axes
 
 _BAND_VALUES = 1 << 21  # values of all channels of a band: 8 MB
 
 
 def enlarge(maps: Floats, sizes: Sizes, spec: HeadsSpec) -> Iterator[tuple[int, int, Floats]]:
     """Bring (C, h, w) to the photograph: (first row, row after the last, (C, rows, W)), from the top down."""
-    rows, columns = (_axis(maps.shape[1 + side], sizes, spec, side) for side in (0, 1))
+    rows, columns = axes((maps.shape[1], maps.shape[2]), sizes, spec, "output")
     height = max(1, _BAND_VALUES // (len(maps) * sizes.output[1]))
     for start in range(0, sizes.output[0], height):
         stop = min(start + height, sizes.output[0])
         yield start, stop, _band(maps, rows, columns, start, stop)
-
-
-def _axis(cells: int, sizes: Sizes, spec: HeadsSpec, side: int) -> Axis:
-    return axis(
-        cells,
-        (sizes.input[side], sizes.fitted[side], sizes.output[side]),
-        stride=spec.stride,
-        align_corners=spec.align_corners,
-        resized=sizes.fitted != sizes.output,
-        grid="output",
-    )
 
 
 def _band(maps: Floats, rows: Axis, columns: Axis, start: int, stop: int) -> Floats:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.bundle import CategorySpec, HeadsSpec, Manifest, MergingSpec
 from model.fit import Sizes
 from service.backends import Floats, Heads
-from service.pipeline.kernels.axis import Axis, Numbers, axis
+from service.pipeline.kernels.axis import Numbers, axes
 from service.pipeline.kernels.classes import rank
 from service.pipeline.kernels.merge import Codes, merge, rename
 from service.pipeline.kernels.nearest import lay_tiles
@@ -61,7 +61,7 @@ def merge_heads(
     """
     semantic, heat, offset = (_plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
     cells = (semantic.shape[1], semantic.shape[2])
-    rows, columns = _axes(cells, sizes, manifest.heads, merging)
+    rows, columns = axes(cells, sizes, manifest.heads, merging.grid)
     centers = find_centers(heat[0], sizes, manifest.heads, merging)
     ranking = rank(semantic)
     grid = sizes.fitted if merging.grid == "input" else sizes.output
@@ -102,7 +102,7 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
         heat: (h, w).
     """
     on_grid = sizes if merging.grid == "output" else Sizes(sizes.input, sizes.fitted, sizes.fitted)
-    rows, columns = _axes((heat.shape[0], heat.shape[1]), on_grid, spec, merging)
+    rows, columns = axes((heat.shape[0], heat.shape[1]), on_grid, spec, merging.grid)
     y, x, values = find_peaks(heat, rows, columns, merging.threshold, merging.nms_kernel // 2)
     kept = np.lexsort((x, y))
     if len(values) >= merging.top_k:
@@ -114,22 +114,6 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
 def _plain(head: Floats) -> Floats:
     """The head as the kernels are compiled for it: without gaps, and writable, which they make no use of."""
     return np.require(head, np.float32, ("C", "A", "W"))
-
-
-def _axes(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, merging: MergingSpec) -> tuple[Axis, Axis]:
-    resized = sizes.fitted != sizes.output
-    rows, columns = (
-        axis(
-            cells[side],
-            (sizes.input[side], sizes.fitted[side], sizes.output[side]),
-            stride=spec.stride,
-            align_corners=spec.align_corners,
-            resized=resized,
-            grid=merging.grid,
-        )
-        for side in (0, 1)
-    )
-    return rows, columns
 
 
 def _offset_scale(cells: int, sizes: Sizes, spec: HeadsSpec) -> int:

@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.bundle import HeadsSpec, Size
+from model.fit import Sizes
 from service.backends import Floats
 
 Numbers = NDArray[np.int32]
@@ -41,6 +43,27 @@ class Axis(NamedTuple):
     cell_places: Floats  # (n,) cells in the merging's coordinates
     scratch: int  # fitted pixels that a run needs, at most
     longest: int  # pixels of a run, at most
+
+
+def axes(cells: Size, sizes: Sizes, spec: HeadsSpec, grid: Grid) -> tuple[Axis, Axis]:
+    """Rows and columns of the way that a photograph's heads go.
+
+    Args:
+        cells: rows and columns of the heads.
+        grid: whose pixels the merging counts.
+    """
+    rows, columns = (
+        axis(
+            cells[side],
+            (sizes.input[side], sizes.fitted[side], sizes.output[side]),
+            stride=spec.stride,
+            align_corners=spec.align_corners,
+            resized=sizes.fitted != sizes.output,
+            grid=grid,
+        )
+        for side in (0, 1)
+    )
+    return rows, columns
 
 
 def axis(

@@ -81,11 +81,6 @@ def test_every_peer_starts_a_file_that_is_there(peer: Peer) -> None:
     assert named & {path.stem for path in SERVERS}
 
 
-@pytest.mark.parametrize("path", SERVERS, ids=lambda path: path.name)
-def test_every_server_file_compiles(path: Path) -> None:
-    compile(path.read_text(encoding="utf-8"), path.name, "exec")
-
-
 def test_a_peer_that_is_not_installed_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def _classes(axes: Axes) -> None:
     axes.set_title("1  The class that leads at every cell\nleads at every pixel between")
     axes.set_xticks((0, 1), ("cell", "next cell"))
     axes.set_ylabel("logit")
-    axes.legend(loc="center right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.28), fontsize="small")
 
 
 def _heat(axes: Axes) -> None:

@@ -44,7 +44,7 @@ def panoptic(
     is_thing = torch.isin(semantic, torch.tensor(things, dtype=semantic.dtype))
     instances = torch.zeros_like(semantic)
     if len(centers):
-        instances = assign_pixels(centers, offset) * is_thing
+        instances[is_thing] = nearest_center(centers, find_votes(offset)[:, is_thing])
     return merge(semantic, instances, things, stuff_area, label_divisor, voids)
 
 
@@ -71,35 +71,32 @@ def find_centers(heat: Tensor, threshold: float, nms_kernel: int, top_k: int | N
     return (heat > limit).nonzero()
 
 
-def assign_pixels(centers: Tensor, offset: Tensor) -> Tensor:
-    """Give every pixel to the nearest center.
-
-    A pixel's offset points at the center of its object, so pixel + offset is a vote for a place. Distances are
-    float32 square roots, as published; the first center in order wins a tie.
+def find_votes(offset: Tensor) -> Tensor:
+    """Where every pixel says that the center of its object is.
 
     Args:
-        centers: (K, 2) int, (y, x), K >= 1.
-        offset:  (2, H, W) float32, (dy, dx).
-    Returns: (H, W) int64, 1..K; 0 stays free for "no object".
-    Raises:  ValueError: `centers` is empty.
+        offset: (2, H, W) float32, (dy, dx).
+    Returns: (2, H, W) float32, (y, x).
     """
     _, rows, columns = offset.shape
     pixels = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"))
-    return nearest_center(centers, pixels.to(offset.dtype) + offset)
+    return pixels.to(offset.dtype) + offset
 
 
 def nearest_center(centers: Tensor, votes: Tensor) -> Tensor:
     """Number every vote by the center next to it.
 
+    Distances are float32 square roots, as published.
+
     Args:
         centers: (K, 2) int, (y, x), K >= 1.
-        votes:   (2, H, W) float32, (y, x) in the centers' pixels.
-    Returns: (H, W) int64, 1..K; the first center in order wins a tie of float32 distances.
+        votes:   (2, …) float32, (y, x) in the centers' pixels.
+    Returns: (…) int64, 1..K; the first center in order wins a tie of float32 distances.
     Raises:  ValueError: `centers` is empty.
     """
     if len(centers) == 0:
         raise ValueError("there are no centers to assign pixels to")
-    points = votes.flatten(1).T  # (H W, 2)
+    points = votes.flatten(1).T  # (P, 2)
     places = centers.to(votes.dtype)[:, None]  # (K, 1, 2)
     nearest = [torch.norm(places - part[None], dim=-1).argmin(dim=0) for part in points.split(_CHUNK)]
     return torch.cat(nearest).reshape(votes.shape[1:]) + 1

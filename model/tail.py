@@ -68,7 +68,7 @@ def finish(
     if len(centers):
         votes = _positions(sizes) + large.offset[0]
         is_thing = torch.isin(semantic, torch.tensor(things))
-        instances = grouping.nearest_center(centers, votes) * is_thing
+        instances[is_thing] = grouping.nearest_center(centers, votes[:, is_thing])
     area = merging.stuff_area * sizes.output[0] * sizes.output[1] / (rows * columns)
     labels = grouping.merge(semantic, instances, things, area, merging.label_divisor, voids)
     return Answer(labels, large.semantic[0], large.center[0, 0])

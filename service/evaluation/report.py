@@ -28,6 +28,7 @@ class Setting:
     """What was evaluated on what, and how it was asked for."""
 
     bundle: Bundle
+    engine: str  # what ran it
     data: DataSet
     mapping: str  # "curriculum: data set", empty without one
     command: str
@@ -62,6 +63,7 @@ def _document(setting: Setting, figures: Figures, left_out: Sequence[LeftOut]) -
     }
     return {
         "bundle": {"name": manifest.name, "version": manifest.version, "digest": setting.bundle.digest},
+        "engine": setting.engine,
         "data": {
             "path": str(setting.data.path),
             "layout": setting.data.layout,
@@ -87,7 +89,7 @@ def _page(setting: Setting, figures: Figures, left_out: Sequence[LeftOut]) -> st
     parts = [
         f"# {manifest.name} {manifest.version} on {setting.data.path.name}\n",
         f"{figures.photographs} photographs of `{setting.data.path}` (layout {setting.data.layout}{through}), "
-        f"bundle `{setting.bundle.digest}`.\n",
+        f"bundle `{setting.bundle.digest}`, run by {setting.engine}.\n",
         f"```\n{setting.command}\n```\n",
         f"In percent, over {len(figures.counted)} classes; AP at IoU 0.5: {percent(figures.ap50)}.\n",
         headline(figures),

@@ -78,7 +78,8 @@ def evaluate(predictor: Predictor, task: Task) -> tuple[Figures, list[LeftOut]]:
             f"None of {len(task.items)} photographs of {task.data.path} can be judged. "
             f"The first, {left_out[0].name}: {left_out[0].why}."
         )
-    write_report(task.out, Setting(bundle, task.data, task.mapping, task.command), figures, left_out)
+    setting = Setting(bundle, identity.backend, task.data, task.mapping, task.command)
+    write_report(task.out, setting, figures, left_out)
     plot_classes(task.out / "classes.png", figures)
     plot_confusion(task.out / "confusion.png", figures, categories)
     return figures, left_out

@@ -12,6 +12,7 @@ from model.bundle import Bundle
 from service import evaluate
 from service.evaluation import answering
 from service.evaluation.truth import Item
+from service.pipeline import choice
 from tests.service.evaluation.sets import NAMES, write_folder
 from tests.service.toy import write_toy
 
@@ -41,6 +42,17 @@ def test_an_evaluation_leaves_figures_as_json_markdown_and_pictures(toy: Bundle,
     assert toy.digest in page
     assert "panoptic-evaluate" in page
     assert all((data.parent / "out" / name).is_file() for name in ("classes.png", "confusion.png"))
+
+
+def test_no_measurement_of_time_chooses_the_engine(
+    toy: Bundle, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PANOPTIC_BACKEND", raising=False)
+    monkeypatch.setattr(choice, "_fastest", None)  # whoever compares times fails
+
+    run(toy, data)
+
+    assert str(report(data)["engine"]).startswith("ONNX Runtime")
 
 
 def test_the_toy_sees_its_scenes_nearly_as_they_are(toy: Bundle, data: Path) -> None:

@@ -85,9 +85,9 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 @contextmanager
-def running(podman: str, *options: str) -> Iterator[Container]:
+def running(podman: str, *options: str, port: int | None = None) -> Iterator[Container]:
     """Run the image hardened until it is ready, and remove it at the end."""
-    port, begun = free_port(), time.monotonic()
+    port, begun = port or free_port(), time.monotonic()
     settings = [
         "--env",
         f"PANOPTIC_PORT={port}",
@@ -101,12 +101,18 @@ def running(podman: str, *options: str) -> Iterator[Container]:
     name = started.stdout.strip()
     assert started.returncode == 0, started.stderr
     try:
-        while not _ready(port):
-            assert time.monotonic() - begun < READY_S, run(podman, "logs", name).stderr
-            time.sleep(0.1)
-        yield Container(podman, name, port, time.monotonic() - begun)
+        took = wait_until_ready(Container(podman, name, port, 0), begun)
+        yield Container(podman, name, port, took)
     finally:
         run(podman, "rm", "--force", "--volumes", name)
+
+
+def wait_until_ready(container: Container, begun: float) -> float:
+    """Seconds that it took."""
+    while not _ready(container.port):
+        assert time.monotonic() - begun < READY_S, container.do("logs", container.name).stderr
+        time.sleep(0.1)
+    return time.monotonic() - begun
 
 
 def _ready(port: int) -> bool:

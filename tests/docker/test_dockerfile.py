@@ -60,15 +60,21 @@ def mistakes(text: str, folder: Path) -> Iterator[str]:
     found = stages(text, folder)
     if not values(found[""], "ARG")[0].startswith("BASE="):
         yield "the base is no argument"
-    for each in values([row for rows in found.values() for row in rows], "COPY"):
+    for each in values(_all(found), "COPY"):
         sources = each.split()[:-1]
         if not each.startswith("--from="):
             yield from (f"COPY {s}: not there" for s in sources if not (ROOT / s).exists())
             yield from (f"COPY {s}: ignored" for s in sources if not sent(s))
-    if any(row["instruction"] == "ADD" for rows in found.values() for row in rows):
+    if any("warm()" in each and "python -I -c" not in each for each in values(_all(found), "RUN")):
+        yield "the kernels of the sources are compiled, not the installed ones"
+    if any(row["instruction"] == "ADD" for row in _all(found)):
         yield "ADD may fetch; use COPY"
     for target in TARGETS:
         yield from (f"{target}: {word}" for word in _mistakes_of(target, lineage(found, target)))
+
+
+def _all(found: dict[str, list[Instruction]]) -> list[Instruction]:
+    return [row for rows in found.values() for row in rows]
 
 
 def _mistakes_of(target: str, rows: list[Instruction]) -> Iterator[str]:
@@ -106,6 +112,7 @@ def test_the_dockerfile_keeps_every_rule(tmp_path: Path) -> None:
         ("COPY docker/healthcheck.py", "COPY docker/gone.py", "not there"),
         ("COPY docker/healthcheck.py", "COPY docs", "ignored"),
         ("COPY docker/healthcheck.py", "ADD docker/healthcheck.py", "may fetch"),
+        ("python -I -c", "python -c", "kernels of the sources"),
         ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", "no stop signal"),
         ("NVIDIA_DRIVER_CAPABILITIES=compute,utility", "NVIDIA_DRIVER_CAPABILITIES=all", "not asked for"),
         ("org.opencontainers.image.version", "version", "no labels"),

@@ -68,6 +68,12 @@ def test_the_list_of_what_is_inside_names_every_installed_package(container: Con
     assert set(container.python(installed).stdout.split()) <= names
 
 
+def test_the_kernels_were_compiled_as_the_image_was_built(container: Container) -> None:
+    kept = "import pathlib, service.pipeline.kernels as k; print(len(list(pathlib.Path(k.__path__[0]).rglob('*.nbi'))))"
+
+    assert int(container.python(kept).stdout) > 0
+
+
 def test_the_health_check_passes(container: Container) -> None:
     assert container.do("healthcheck", "run", container.name).returncode == 0
 

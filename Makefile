@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 LISTS := pyproject.toml constraints.txt
 EXTRAS := export,train,evaluate,bench,dev
 
-.PHONY: help serve install test slow lint format types check bench profile house constraints clean
+.PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/serve.stamp ## Install what serving needs (no torch) and serve on 127.0.0.1:8000
 	@exec $(BIN)/panoptic-serve
@@ -46,6 +46,21 @@ bench: $(VENV)/all.stamp ## Measure on this machine, and compare with what must 
 
 profile: $(VENV)/all.stamp ## Draw where a loaded server's time goes, into profile.svg
 	@$(BIN)/python -m benchmarks.profile
+
+image: ## Build the image for processors by podman; PODMAN and IMAGE_BASE name another builder and base
+	@docker/image.sh cpu
+
+image-test: $(VENV)/all.stamp ## Run the image hardened, and prove what docker/README.md says of it
+	@$(BIN)/python -m pytest -m image -rP tests/docker
+
+k8s-test: $(VENV)/all.stamp ## Build every overlay, and check manifests, rules and dashboard
+	@$(BIN)/python -m pytest -rs tests/k8s
+
+simulate: $(VENV)/all.stamp ## Simulate the autoscaling of k8s/, and draw docs/autoscaling.md's table and pictures
+	@$(BIN)/python -m benchmarks.autoscaling
+
+dashboard: $(VENV)/all.stamp ## Write Grafana's dashboard, and the rules as Prometheus reads them
+	@$(BIN)/python -m k8s.dashboard
 
 house: $(VENV)/all.stamp ## Draw the picture of the house in docs/architecture.md
 	@$(BIN)/python docs/house.py

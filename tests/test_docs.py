@@ -10,7 +10,12 @@ from service.http.problems import PROBLEM_TYPES
 from service.settings import Settings, flag, variable
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "docker" / "README.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+]
 TEXT = {".cfg", ".html", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
 ONE_MACHINE = re.compile(r"(?<![\w.])/(?:work|tmp|root|home|Users)/\w|\.\./shared")
 BLOCK = re.compile(r"^```.*?^```", re.M | re.S)
@@ -48,9 +53,9 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_target_in_the_docs_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 
-    named = set(re.findall(r"(?:`|^\$ |^)make ([a-z]+)", page.read_text(encoding="utf-8"), re.M))
+    named = set(re.findall(r"(?:`|^\$ |^)make ([a-z0-9-]+)", page.read_text(encoding="utf-8"), re.M))
 
     assert named <= targets
 

@@ -145,7 +145,7 @@ def test_no_file_is_a_drawer_for_anything() -> None:
 @pytest.mark.parametrize("folder", EXTRAS)
 def test_every_library_that_is_imported_is_in_the_lists_of_pyproject(folder: str) -> None:
     distributions = packages_distributions()
-    own = {*PACKAGES, "tests", "docs", "benchmarks", *sys.stdlib_module_names}
+    own = {*PACKAGES, "tests", "docs", "benchmarks", "k8s", *sys.stdlib_module_names}
     names = {name for path in python_files(folder) for name in imported_names(path)} - own
 
     found = {normalized(distributions.get(name, [name])[0]) for name in names}

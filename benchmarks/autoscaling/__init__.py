@@ -1,0 +1,1 @@
+"""Autoscaling, simulated: the control loop of Kubernetes over a model of the service."""

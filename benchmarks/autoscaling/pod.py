@@ -1,0 +1,43 @@
+"""One pod: how long it takes for batches, what it holds, how long it takes to start."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+USUAL = Path(__file__).parent / "pod.json"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What a pod can do."""
+
+    name: str
+    source: str  # of the batches' times, in words
+    batches: tuple[tuple[int, float], ...]  # (images, seconds), ascending
+    max_queue: int
+    start_s: float  # from its creation until it is ready
+
+    @property
+    def capacity(self) -> float:
+        """Images a second, at the best size of batch."""
+        return max(size / seconds for size, seconds in self.batches)
+
+    def seconds(self, waiting: Floats) -> Floats:
+        """Of the batch that leaves when so many wait."""
+        sizes, seconds = zip(*self.batches, strict=True)
+        return np.interp(np.clip(waiting, sizes[0], sizes[-1]), sizes, seconds)
+
+    def rate(self, waiting: Floats) -> Floats:
+        """Images a second when so many wait."""
+        return np.clip(waiting, 1, self.batches[-1][0]) / self.seconds(waiting)
+
+
+def read_pod(path: Path = USUAL) -> Pod:
+    """Of a file as pod.json."""
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    batches = tuple((each["images"], each["seconds"]) for each in stated["batches"])
+    return Pod(stated["name"], stated["source"], batches, stated["max_queue"], stated["start_s"])

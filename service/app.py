@@ -14,20 +14,22 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, read_bundle
-from service.http import pages, routes
+from service.http import open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.context import RequestContext
+from service.http.openapi import describe
 from service.http.options import problem_of_options
 from service.http.parts import Parts
 from service.http.problems import Problem
 from service.http.readiness import Readiness
-from service.http.schemas import ProblemAnswer
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 
 log = logging.getLogger("panoptic")
+
+_ROUTERS = (routes.router, open_inference.router, torchserve.router, pages.router)
 
 OnState = Callable[[Readiness], None]
 
@@ -55,10 +57,10 @@ def create_app(
         middleware=[Middleware(RequestContext, metrics=parts.metrics)],
     )
     app.state.parts = parts
-    app.include_router(routes.router)
-    app.include_router(pages.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     _answer_errors(app)
-    _describe_problems(app)
+    describe(app)
     return app
 
 
@@ -178,22 +180,11 @@ def _methods(request: Request) -> set[str]:
     """Methods of all routes at a path; the framework names those of the first."""
     return {
         method
-        for route in (*routes.router.routes, *pages.router.routes)
+        for router in _ROUTERS
+        for route in router.routes
         if route.matches(request.scope)[0] is not Match.NONE
         for method in getattr(route, "methods", ())
     }
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Add the problem's schema, which no route returns as a model, to OpenAPI."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = plain()
-        schema["components"]["schemas"]["ProblemAnswer"] = ProblemAnswer.model_json_schema()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _version() -> str:

@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         description="Largest photograph, checked before it is decoded.",
         json_schema_extra={"unit": "megapixels"},
     )
+    max_images: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="Photographs in one request; each counts in the queue.",
+        json_schema_extra={"unit": "images"},
+    )
     max_queue: int = Field(
         64,
         ge=1,

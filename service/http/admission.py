@@ -45,6 +45,24 @@ class Admission:
             self._accepted -= 1
             self._metrics.inflight.set(self._accepted)
 
+    @contextmanager
+    def admit_more(self, predictor: Predictor, images: int) -> Iterator[None]:
+        """Take the further photographs of an admitted request in.
+
+        Raises: Problem: queue-full.
+        """
+        if self._accepted + images > self._settings.max_queue:
+            problem = self.queue_full(predictor)
+            self._metrics.rejected.labels(problem.name).inc()
+            raise problem
+        self._accepted += images
+        self._metrics.inflight.set(self._accepted)
+        try:
+            yield
+        finally:
+            self._accepted -= images
+            self._metrics.inflight.set(self._accepted)
+
     def queue_full(self, predictor: Predictor) -> Problem:
         """The problem of one photograph too many."""
         wait_s = predictor.batcher.expected_wait_s() or self._accepted * _GUESS_S

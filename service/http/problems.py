@@ -41,7 +41,8 @@ PROBLEM_TYPES = {
     "body-incomplete": ProblemType(
         400,
         "The body is incomplete",
-        "A multipart body could not be parsed. Compare its boundary with its header.",
+        "A multipart or JSON body could not be parsed. Compare a form's boundary with its header, and the body's "
+        "length with what was meant to be sent.",
     ),
     "not-found": ProblemType(404, "There is no such page", "The start page lists the routes there are."),
     "method-not-allowed": ProblemType(
@@ -64,11 +65,17 @@ PROBLEM_TYPES = {
         "The image has more pixels than the server takes (PANOPTIC_MAX_MEGAPIXELS). This is read from the image's "
         "header, before anything is decoded. Send it smaller.",
     ),
+    "too-many-images": ProblemType(
+        413,
+        "There are too many images",
+        "The request has more photographs than the server takes in one (PANOPTIC_MAX_IMAGES). Send them in several.",
+    ),
     "unsupported-media-type": ProblemType(
         415,
         "The content type is not taken",
-        "Send the photograph as the raw body with any image type, application/octet-stream or no type at all, or as "
-        "the part `image` of multipart/form-data.",
+        "Send the photograph as the raw body with any image type, application/octet-stream or no type at all, as the "
+        "part `image` of multipart/form-data, or in base64 in application/json; and no body that is packed, as "
+        "Content-Encoding would tell.",
     ),
     "image-unsupported": ProblemType(
         422,
@@ -76,10 +83,15 @@ PROBLEM_TYPES = {
         "The file is sound, but has no plain RGB picture, as a TIFF of floating point heights has none.",
     ),
     "invalid-option": ProblemType(
-        422, "An option is wrong", "A query parameter is unknown or out of bounds; `errors` lists each."
+        422,
+        "An option is wrong",
+        "A query parameter, or a member of the body's `params`, is unknown or out of bounds; `errors` lists each.",
     ),
     "invalid-form": ProblemType(
-        422, "The form is wrong", "A multipart form has exactly one part `image` with a photograph."
+        422,
+        "The form is wrong",
+        "A multipart form has parts `image`, each with a photograph, and at most one part `params` with a JSON object. "
+        "A JSON body has exactly one of `image`, `images` and `inputs`.",
     ),
     "queue-full": ProblemType(
         429,

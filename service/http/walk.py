@@ -22,7 +22,7 @@ async def walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, ur
 
     def prepare() -> Prepared:
         urgency.check()
-        return predictor.prepare(data, keep_photograph=asked.format == "overlay")
+        return predictor.prepare(data, keep_photograph=asked.shows_photograph)
 
     def finish(ran: Ran) -> tuple[Response, Timings]:
         urgency.check()

@@ -29,6 +29,7 @@ OTHERS = {
     "workers": "3",
     "max_body_mb": "3.5",
     "max_megapixels": "3.5",
+    "max_images": "3",
     "max_queue": "3",
     "max_queue_megapixels": "99.0",
     "timeout_s": "5.0",

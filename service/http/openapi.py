@@ -57,6 +57,7 @@ _SHARED: dict[str, dict[str, Any]] = {}  # responses by name, for the document's
 
 _NOT_OF_PHOTOGRAPHS = ("not-found", "method-not-allowed")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_FILE: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}  # of a form
 
 
 def problems(*names: str) -> Responses:
@@ -149,7 +150,7 @@ def _picture(summary: str) -> dict[str, Any]:
 
 def _form(names: Iterable[str]) -> dict[str, Any]:
     """Multipart form data, each of the names one or more files."""
-    files = {"type": "array", "items": _BINARY, "minItems": 1}
+    files = {"type": "array", "items": _FILE, "minItems": 1}
     return {
         "schema": {
             "type": "object",

@@ -27,8 +27,17 @@ def _odd(number: int) -> int:
     return number
 
 
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 7.0 is the integer 7."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(_whole)
 OddNumber = Annotated[
-    int, Field(ge=1, le=255, json_schema_extra={"not": {"multipleOf": 2}}), AfterValidator(_odd)
+    int,
+    Field(ge=1, le=255, json_schema_extra={"not": {"multipleOf": 2}}),
+    WHOLE,
+    AfterValidator(_odd),
 ]
 
 
@@ -55,19 +64,17 @@ class PanopticOptions(BaseModel):
     nms_kernel: OddNumber | None = Field(
         None, description="Side of the window in which a center is the highest, in pixels; odd."
     )
-    top_k_instance: int | None = Field(
-        None, ge=1, le=500, description="Fewer centers than this are kept, the highest ones."
+    top_k_instance: Annotated[int, Field(ge=1, le=500), WHOLE] | None = Field(
+        None, description="Fewer centers than this are kept, the highest ones."
     )
-    stuff_area: int | None = Field(
+    stuff_area: Annotated[int, Field(ge=0, le=1 << 30), WHOLE] | None = Field(
         None,
-        ge=0,
-        le=1 << 30,
         description="Fewer pixels of a stuff class are void; counted as in `/v1/model`.",
     )
     min_score: float = Field(
         0.0, ge=0, le=1, allow_inf_nan=False, description="Segments that score less are void."
     )
-    classes: list[str | int] | None = Field(
+    classes: list[str | Annotated[int, WHOLE]] | None = Field(
         None,
         min_length=1,
         max_length=1000,
@@ -128,7 +135,7 @@ class PanopticOptions(BaseModel):
         if self.classes is None:
             return Selection(None, self.subtask)
         found = [_classes(asked, manifest.categories) for asked in self.classes]
-        return Selection(frozenset(index for indices in found for index in indices), self.subtask)
+        return Selection(tuple(sorted({index for indices in found for index in indices})), self.subtask)
 
 
 Options = Annotated[PanopticOptions, Query()]

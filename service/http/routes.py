@@ -114,7 +114,7 @@ async def get_readyz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     "/startupz",
     operation_id="get_startupz",
     response_model_exclude_none=True,
-    responses=problems("not-ready"),
+    responses=problems("not-ready", "invalid-option"),
 )
 async def get_startupz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     """Whether the start is over: 200 once the model has passed its self-test, and for good."""

@@ -10,12 +10,12 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.json_body import from_base64, parse_object, validated
-from service.http.options import PanopticOptions, read_params
+from service.http.options import WHOLE, PanopticOptions, read_params
 from service.http.problems import Problem
 from service.http.sent import check_count
 
@@ -37,7 +37,7 @@ class InputTensor(_Strict):
 
     name: Literal["image"]
     datatype: Literal["BYTES"]
-    shape: list[int] = Field(min_length=1, max_length=2, description="[N] or [N, 1].")
+    shape: list[Annotated[int, WHOLE]] = Field(min_length=1, max_length=2, description="[N] or [N, 1].")
     parameters: dict[str, Any] = Field(default_factory=dict, description="binary_data_size.")
     data: list[Any] | None = Field(None, description="Each photograph in base64.")
 

@@ -17,7 +17,7 @@ Subtask = Literal["panoptic", "semantic", "instance"]
 class Selection:
     """Which segments are told, and whether things are told apart."""
 
-    classes: frozenset[int] | None = None  # class indices; None is all
+    classes: tuple[int, ...] | None = None  # class indices in order; None is all
     subtask: Subtask = "panoptic"
 
 

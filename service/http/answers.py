@@ -25,6 +25,11 @@ class Asked:
     request_id: str
     begun: float  # `time.perf_counter` at the request's headers
 
+    @property
+    def shows_photograph(self) -> bool:
+        """Whether the photograph itself is in the answer."""
+        return self.format == "overlay"
+
 
 def make_answer(predictor: Predictor, prepared: Prepared, ran: Ran, asked: Asked) -> tuple[Response, Timings]:
     """Merge, encode and write the answer: the work of a pool thread."""

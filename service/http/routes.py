@@ -81,8 +81,8 @@ async def get_metrics(parts: TheParts) -> Response:
 async def _panoptic(request: Request, options: Options, parts: Parts) -> Response:
     format_ = choose_format(request.headers.get("accept"), options.format)
     request.state.format = format_
-    urgency = read_urgency(request.headers, parts.settings.timeout_s)
-    with parts.admission.admit(request) as predictor:
+    urgency = read_urgency(request, parts.settings.timeout_s)
+    with parts.admission.admit(request, urgency) as predictor:
         asked = Asked(
             format=format_,
             merging=options.merging(predictor.manifest),

@@ -44,6 +44,7 @@ class Admission:
         self._metrics = readiness.metrics
         self._images: Counter[Priority] = Counter()
         self._of_key: Counter[str] = Counter()
+        self._accepted = 0  # photographs of all priorities
         self._bytes = 0
 
     @contextmanager
@@ -56,14 +57,20 @@ class Admission:
         Raises: Problem: not-ready, body-too-large, queue-full, key-busy or deadline-too-near.
         """
         load = Load(images, self._declared(request), urgency.priority, key_of(request))
-        with self._counted():
+        try:
             predictor = self._readiness.require()
             self._check_length(request)
             self._check_queue(predictor, load)
             self._check_key(predictor, load)
             self._check_deadline(predictor, urgency)
-        with self._held(load):
+        except Problem as problem:
+            self._metrics.rejected.labels(problem.name).inc()
+            raise
+        self._add(load, 1)
+        try:
             yield predictor
+        finally:
+            self._add(load, -1)
 
     @contextmanager
     def admit_more(self, request: Request, urgency: Urgency, images: int) -> Iterator[None]:
@@ -72,12 +79,18 @@ class Admission:
         Raises: Problem: queue-full or key-busy.
         """
         load = Load(images, 0, urgency.priority, key_of(request))
-        with self._counted():
+        try:
             predictor = self._readiness.require()
             self._check_queue(predictor, load)
             self._check_key(predictor, load)
-        with self._held(load):
+        except Problem as problem:
+            self._metrics.rejected.labels(problem.name).inc()
+            raise
+        self._add(load, 1)
+        try:
             yield
+        finally:
+            self._add(load, -1)
 
     def queue_full(self, predictor: Predictor) -> Problem:
         """The problem of one photograph too many."""
@@ -89,28 +102,9 @@ class Admission:
             limit,
         )
 
-    @property
-    def _accepted(self) -> int:
-        return self._images.total()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        try:
-            yield
-        except Problem as problem:
-            self._metrics.rejected.labels(problem.name).inc()
-            raise
-
-    @contextmanager
-    def _held(self, load: Load) -> Iterator[None]:
-        self._add(load, 1)
-        try:
-            yield
-        finally:
-            self._add(load, -1)
-
     def _add(self, load: Load, sign: int) -> None:
         self._images[load.priority] += sign * load.images
+        self._accepted += sign * load.images
         self._bytes += sign * load.body_bytes
         if load.key is not None:
             self._of_key[load.key.name] += sign * load.images
@@ -159,9 +153,11 @@ class Admission:
     def _check_deadline(self, predictor: Predictor, urgency: Urgency) -> None:
         """Refuse what would be late; where nothing is ahead it is tried, so that a wrong forecast is mended."""
         ahead = sum(images for priority, images in self._images.items() if priority <= urgency.priority)
+        if not ahead:
+            return
         left = urgency.left_s()
         expected = self._forecast.answer_s(predictor.batcher, ahead, urgency.priority)
-        if ahead and expected > left:
+        if expected > left:
             retry_after = min(max(math.ceil(expected - left), 1), _MAX_RETRY_S)
             raise Problem(
                 "deadline-too-near",

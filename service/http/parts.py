@@ -31,8 +31,8 @@ class Parts:
     pool: ThreadPoolExecutor  # decodes, merges, encodes
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the app that serves a request."""
+async def parts_of(request: Request) -> Parts:
+    """The parts of the app that serves a request; asynchronous, or the framework would ask a thread for them."""
     parts: Parts = request.app.state.parts
     return parts
 

@@ -5,15 +5,15 @@ import hashlib
 import re
 from functools import lru_cache
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_POLICY = b"content-security-policy"
 _ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    _POLICY: b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
 }
 _PAGE = (
     "default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -35,12 +35,12 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             nonlocal page
             if message["type"] == "http.response.start":
-                if Headers(scope=message).get("content-type", "").startswith("text/html"):
+                if _is_page(message):
                     page = message
                     return
                 _add(message, _ALWAYS)
             elif page is not None:
-                _add(page, _ALWAYS | {"Content-Security-Policy": page_policy(message.get("body", b""))})
+                _add(page, _ALWAYS | {_POLICY: page_policy(message.get("body", b"")).encode()})
                 await send(page)
                 page = None
             await send(message)
@@ -55,7 +55,14 @@ def page_policy(page: bytes) -> str:
     return _PAGE.format(scripts=" ".join(f"'sha256-{digest}'" for digest in digests))
 
 
-def _add(message: Message, headers: dict[str, str]) -> None:
-    present = MutableHeaders(scope=message)
-    for name, value in headers.items():
-        present.setdefault(name, value)
+def _is_page(message: Message) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"]
+    )
+
+
+def _add(message: Message, headers: dict[bytes, bytes]) -> None:
+    """Add the headers that are not there; as bytes, since this is done for every answer."""
+    given = message["headers"]
+    present = {name for name, _ in given}
+    message["headers"] = [*given, *((name, value) for name, value in headers.items() if name not in present)]

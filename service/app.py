@@ -14,14 +14,21 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, read_bundle
-from service.http import open_inference, pages, routes, torchserve
+from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
+from service.http.cache import Cache
 from service.http.context import RequestContext
+from service.http.flights import Flights
+from service.http.forecast import Forecast
+from service.http.gate import Gate
+from service.http.keys import RequireKey, read_keys, warn_of_open_doors
 from service.http.openapi import describe
 from service.http.options import problem_of_options
 from service.http.parts import Parts
+from service.http.patience import BodyInTime
 from service.http.problems import Problem
 from service.http.readiness import Readiness
+from service.http.security import SecurityHeaders
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
@@ -29,7 +36,7 @@ from service.settings import Settings
 
 log = logging.getLogger("panoptic")
 
-_ROUTERS = (routes.router, open_inference.router, torchserve.router, pages.router)
+_ROUTERS = (routes.router, kept.router, open_inference.router, torchserve.router, pages.router)
 
 OnState = Callable[[Readiness], None]
 
@@ -44,7 +51,9 @@ def create_app(
             the app answers 503 until it has proved itself. The app closes it at its end.
         on_state: called on the event loop when the model is ready or has failed.
 
-    Raises: BundleError: the bundle of the settings cannot be trusted.
+    Raises:
+        BundleError: the bundle of the settings cannot be trusted.
+        SettingsError: the file of keys cannot be used.
     """
     bundle = read_bundle(settings.bundle) if predictor is None else predictor.bundle
     parts = _parts(settings)
@@ -54,7 +63,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lambda app: _live(parts, bundle, predictor, on_state),
-        middleware=[Middleware(RequestContext, metrics=parts.metrics)],
+        middleware=_middleware(parts),
     )
     app.state.parts = parts
     for router in _ROUTERS:
@@ -87,7 +96,6 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         max_queue_pixels=settings.max_queue_pixels,
         ageing_s=settings.ageing_s,
         on_release=lambda release: batches.observe(release.items, release.size, release.reason),
-        on_late=batches.late.inc,
     )
 
 
@@ -105,8 +113,35 @@ def _tell(choice: Choice) -> None:
 def _parts(settings: Settings) -> Parts:
     metrics = Metrics()
     readiness = Readiness(metrics)
-    pool = ThreadPoolExecutor(settings.workers or available_cores(), thread_name_prefix="photograph")
-    return Parts(settings, metrics, readiness, Admission(settings, readiness), pool)
+    workers = settings.workers or available_cores()
+    forecast = Forecast(workers)
+    # One batch that runs and one that waits, and what is decoded and merged meanwhile.
+    gate = Gate(2 * (settings.max_batch + workers), ageing_s=settings.ageing_s)
+    metrics.walks.waiting.set_function(lambda: gate.waiting)
+    return Parts(
+        settings,
+        metrics,
+        readiness,
+        Admission(settings, readiness, forecast),
+        forecast,
+        gate,
+        Flights(gate.leave),
+        Cache(settings.cache_bytes),
+        ThreadPoolExecutor(workers, thread_name_prefix="photograph"),
+    )
+
+
+def _middleware(parts: Parts) -> list[Middleware]:
+    """What every request passes, from the outside in."""
+    settings = parts.settings
+    keys = () if settings.keys is None else read_keys(settings.keys)
+    warn_of_open_doors(settings.host, keys)
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(RequestContext, metrics=parts.metrics),
+        Middleware(RequireKey, keys=keys, metrics=parts.metrics),
+        Middleware(BodyInTime, timeout_s=settings.body_timeout_s, metrics=parts.metrics),
+    ]
 
 
 @asynccontextmanager

@@ -32,9 +32,9 @@ async def answer(
     """
     accept = ", ".join(request.headers.getlist("accept"))
     request.state.format = choose_format(accept, options.format)
-    urgency = read_urgency(request.headers, parts.settings.timeout_s)
+    urgency = read_urgency(request, parts.settings.timeout_s)
     with ExitStack() as admitted:
-        predictor = admitted.enter_context(parts.admission.admit(request))
+        predictor = admitted.enter_context(parts.admission.admit(request, urgency))
         try:
             sent = await read_sent(request, parts, names)
         except ClientDisconnect:
@@ -45,7 +45,7 @@ async def answer(
         if not sent.many and format_ != "ndjson":
             work = asyncio.create_task(walk(parts, predictor, _bytes(sent), asked, urgency))
             return await unless_gone(work, request) or gone(request, parts)
-        admitted.enter_context(parts.admission.admit_more(predictor, len(sent.images) - 1))
+        admitted.enter_context(parts.admission.admit_more(request, urgency, len(sent.images) - 1))
         tasks = answer_each(parts, predictor, sent.images, asked, urgency)
         if format_ == "ndjson":
             return Lines(tasks, request, parts, admitted.pop_all())

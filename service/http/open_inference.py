@@ -52,7 +52,7 @@ class _Route(APIRoute):
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=_Route)
 
-_NO_MODEL = problems("not-found", "not-ready")
+_NO_MODEL = problems("not-found", "not-ready", "key-required")
 
 
 @router.get("", operation_id="oip_server")
@@ -105,8 +105,8 @@ async def post_infer(model: str, request: Request, parts: TheParts) -> Response:
     """Segment the photographs of a BYTES tensor; the first that cannot be answered is the request's problem."""
     check_model(model, parts)
     request.state.format = "oip"
-    urgency = read_urgency(request.headers, parts.settings.timeout_s)
-    with parts.admission.admit(request) as predictor:
+    urgency = read_urgency(request, parts.settings.timeout_s)
+    with parts.admission.admit(request, urgency) as predictor:
         try:
             body = await read_whole(request, parts.settings.max_body_mb)
         except ClientDisconnect:
@@ -115,7 +115,7 @@ async def post_infer(model: str, request: Request, parts: TheParts) -> Response:
             parts.pool, read_inference, body, request.headers.get(HEADER), parts.settings.max_images
         )
         asked = make_asked(request, predictor, inference.params, "json")
-        with parts.admission.admit_more(predictor, len(inference.images) - 1):
+        with parts.admission.admit_more(request, urgency, len(inference.images) - 1):
             tasks = answer_each(parts, predictor, inference.images, asked, urgency)
             writing = asyncio.create_task(_write(tasks, inference, predictor.manifest))
             return await unless_gone(writing, request) or gone(request, parts)

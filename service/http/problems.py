@@ -44,6 +44,22 @@ PROBLEM_TYPES = {
         "A multipart or JSON body could not be parsed. Compare a form's boundary with its header, and the body's "
         "length with what was meant to be sent.",
     ),
+    "malformed-request": ProblemType(
+        400,
+        "This is no HTTP request",
+        "What came could not be read as HTTP/1.1. Perhaps it was TLS: the service speaks none, a proxy before it does.",
+    ),
+    "key-required": ProblemType(
+        401,
+        "A known key is needed",
+        "The server answers only those who have a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Who "
+        "runs the server gives them out.",
+    ),
+    "key-forbids": ProblemType(
+        403,
+        "The key does not allow this",
+        "The key may only send photographs of priority batch. Leave X-Priority out, or ask for another key.",
+    ),
     "not-found": ProblemType(404, "There is no such page", "The start page lists the routes there are."),
     "method-not-allowed": ProblemType(
         405, "The method is not allowed here", "The header Allow lists the methods that are."
@@ -52,6 +68,12 @@ PROBLEM_TYPES = {
         406,
         "No form of answer fits",
         "The header Accept, or the option format, asks for a form of answer that the service does not have.",
+    ),
+    "too-slow": ProblemType(
+        408,
+        "The request came too slowly",
+        "Headers or body were not whole within their time (PANOPTIC_HEAD_TIMEOUT_S, PANOPTIC_BODY_TIMEOUT_S), and the "
+        "connection was closed. Send a smaller photograph, or over a faster line.",
     ),
     "body-too-large": ProblemType(
         413,
@@ -96,13 +118,36 @@ PROBLEM_TYPES = {
     "queue-full": ProblemType(
         429,
         "The queue is full",
-        "As many photographs as allowed wait for their answer (PANOPTIC_MAX_QUEUE). Come again after the seconds "
-        "that Retry-After tells, which are computed from what waits.",
+        "As many photographs (PANOPTIC_MAX_QUEUE), bytes of bodies (PANOPTIC_MAX_QUEUE_MB) or pixels "
+        "(PANOPTIC_MAX_QUEUE_MEGAPIXELS) as allowed wait for their answer. Come again after the seconds that "
+        "Retry-After tells, which are computed from what waits.",
+    ),
+    "key-busy": ProblemType(
+        429,
+        "The key has as many photographs under way as it may",
+        "The key's line says how many of its photographs are accepted at once. Wait for an answer before the next.",
+    ),
+    "deadline-too-near": ProblemType(
+        429,
+        "The answer would come too late",
+        "What is accepted already takes longer than the caller's time, so that nothing was begun. Give it longer "
+        "(X-Request-Timeout-Ms), or come again after the seconds that Retry-After tells.",
+    ),
+    "headers-too-large": ProblemType(
+        431,
+        "The headers are too many or too large",
+        "Address and headers together have more bytes, or are more, than any request here needs.",
     ),
     "internal-error": ProblemType(
         500,
         "The service failed",
         "A fault of ours. The log has it under the request's id, which `instance` tells.",
+    ),
+    "engine-failed": ProblemType(
+        500,
+        "The engine failed on this photograph",
+        "The engine raised an error for this photograph alone, or returned values that are no numbers. Photographs "
+        "that ran together with it were answered. Send it once more; the log has the error under the request's id.",
     ),
     "not-ready": ProblemType(
         503,

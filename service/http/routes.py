@@ -42,7 +42,10 @@ async def put_panoptic(request: Request, options: Options, parts: TheParts) -> R
 @router.get(
     "/v1/model",
     operation_id="get_model",
-    responses={200: {"model": ModelAnswer, "description": "The model."}, **problems("not-ready")},
+    responses={
+        200: {"model": ModelAnswer, "description": "The model."},
+        **problems("not-ready", "key-required"),
+    },
 )
 async def get_model(parts: TheParts) -> Response:
     """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
@@ -69,7 +72,7 @@ async def get_model(parts: TheParts) -> Response:
     return Response(to_json(content), media_type="application/json")
 
 
-@router.get("/v1/labels", operation_id="get_labels", responses=problems("not-ready"))
+@router.get("/v1/labels", operation_id="get_labels", responses=problems("not-ready", "key-required"))
 async def get_labels(parts: TheParts) -> LabelsAnswer:
     """The classes: the names and numbers that answers tell and that `classes` takes."""
     predictor = parts.readiness.require()

@@ -185,18 +185,19 @@ def test_a_full_queue_answers_429_with_retry_after(
 
 
 def test_a_caller_that_leaves_takes_its_photograph_out_of_the_queue(
-    held_client: httpx.Client, held: Held, scene: bytes
+    held_client: httpx.Client, held: Held, scene: bytes, other_scene: bytes
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(held_client.post, URL, content=scene)
         assert held.entered.wait(30)
         with socket.create_connection((held_client.base_url.host, held_client.base_url.port or 0)) as raw:
             raw.sendall(
-                f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(scene)}\r\n\r\n".encode() + scene
+                f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(other_scene)}\r\n\r\n".encode()
+                + other_scene
             )
             while "panoptic_queue_depth 1.0" not in held_client.get("/metrics").text:
                 time.sleep(0.01)
-        while "panoptic_cancelled_total 1.0" not in held_client.get("/metrics").text:
+        while 'panoptic_cancelled_total{stage="queue"} 1.0' not in held_client.get("/metrics").text:
             time.sleep(0.01)
         held.free.set()
         first.result()
@@ -212,7 +213,7 @@ def test_a_fault_of_ours_is_a_500_without_a_trace(
 
     answer = held_client.post(URL, content=scene)
 
-    content = problem(answer, 500, "internal-error")
+    content = problem(answer, 500, "engine-failed")
     assert "ZeroDivision" not in answer.text
     assert content["detail"]
 

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 LISTS := pyproject.toml constraints.txt
 EXTRAS := export,train,evaluate,bench,dev
 
-.PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean
+.PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean openapi
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ dashboard: $(VENV)/all.stamp ## Write Grafana's dashboard, and the rules as Prom
 
 house: $(VENV)/all.stamp ## Draw the picture of the house in docs/architecture.md
 	@$(BIN)/python docs/house.py
+
+openapi: $(VENV)/all.stamp ## Write the interface into docs/openapi.json
+	@$(BIN)/python -m docs.openapi
 
 constraints: $(VENV)/serve.stamp ## Resolve the newest allowed versions into constraints.txt
 	@$(BIN)/python .ci/constraints.py > $(VENV)/constraints.txt

@@ -14,20 +14,29 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, read_bundle
-from service.http import pages, routes
+from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
+from service.http.cache import Cache
 from service.http.context import RequestContext
+from service.http.flights import Flights
+from service.http.forecast import Forecast
+from service.http.gate import Gate
+from service.http.keys import RequireKey, read_keys, warn_of_open_doors
+from service.http.openapi import describe
 from service.http.options import problem_of_options
 from service.http.parts import Parts
+from service.http.patience import BodyInTime
 from service.http.problems import Problem
 from service.http.readiness import Readiness
-from service.http.schemas import ProblemAnswer
+from service.http.security import SecurityHeaders
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 
 log = logging.getLogger("panoptic")
+
+_ROUTERS = (routes.router, kept.router, open_inference.router, torchserve.router, pages.router)
 
 OnState = Callable[[Readiness], None]
 
@@ -42,7 +51,9 @@ def create_app(
             the app answers 503 until it has proved itself. The app closes it at its end.
         on_state: called on the event loop when the model is ready or has failed.
 
-    Raises: BundleError: the bundle of the settings cannot be trusted.
+    Raises:
+        BundleError: the bundle of the settings cannot be trusted.
+        SettingsError: the file of keys cannot be used.
     """
     bundle = read_bundle(settings.bundle) if predictor is None else predictor.bundle
     parts = _parts(settings)
@@ -52,13 +63,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lambda app: _live(parts, bundle, predictor, on_state),
-        middleware=[Middleware(RequestContext, metrics=parts.metrics)],
+        middleware=_middleware(parts),
     )
     app.state.parts = parts
-    app.include_router(routes.router)
-    app.include_router(pages.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     _answer_errors(app)
-    _describe_problems(app)
+    describe(app)
     return app
 
 
@@ -85,7 +96,6 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         max_queue_pixels=settings.max_queue_pixels,
         ageing_s=settings.ageing_s,
         on_release=lambda release: batches.observe(release.items, release.size, release.reason),
-        on_late=batches.late.inc,
     )
 
 
@@ -103,8 +113,35 @@ def _tell(choice: Choice) -> None:
 def _parts(settings: Settings) -> Parts:
     metrics = Metrics()
     readiness = Readiness(metrics)
-    pool = ThreadPoolExecutor(settings.workers or available_cores(), thread_name_prefix="photograph")
-    return Parts(settings, metrics, readiness, Admission(settings, readiness), pool)
+    workers = settings.workers or available_cores()
+    forecast = Forecast(workers)
+    # One batch that runs and one that waits, and what is decoded and merged meanwhile.
+    gate = Gate(2 * (settings.max_batch + workers), ageing_s=settings.ageing_s)
+    metrics.walks.waiting.set_function(lambda: gate.waiting)
+    return Parts(
+        settings,
+        metrics,
+        readiness,
+        Admission(settings, readiness, forecast),
+        forecast,
+        gate,
+        Flights(gate.leave),
+        Cache(settings.cache_bytes),
+        ThreadPoolExecutor(workers, thread_name_prefix="photograph"),
+    )
+
+
+def _middleware(parts: Parts) -> list[Middleware]:
+    """What every request passes, from the outside in."""
+    settings = parts.settings
+    keys = () if settings.keys is None else read_keys(settings.keys)
+    warn_of_open_doors(settings.host, keys)
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(RequestContext, metrics=parts.metrics),
+        Middleware(RequireKey, keys=keys, metrics=parts.metrics),
+        Middleware(BodyInTime, timeout_s=settings.body_timeout_s, metrics=parts.metrics),
+    ]
 
 
 @asynccontextmanager
@@ -178,22 +215,11 @@ def _methods(request: Request) -> set[str]:
     """Methods of all routes at a path; the framework names those of the first."""
     return {
         method
-        for route in (*routes.router.routes, *pages.router.routes)
+        for router in _ROUTERS
+        for route in router.routes
         if route.matches(request.scope)[0] is not Match.NONE
         for method in getattr(route, "methods", ())
     }
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Add the problem's schema, which no route returns as a model, to OpenAPI."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = plain()
-        schema["components"]["schemas"]["ProblemAnswer"] = ProblemAnswer.model_json_schema()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _version() -> str:

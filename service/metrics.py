@@ -31,17 +31,47 @@ class BatchMetrics:
             ["reason"],
             registry=registry,
         )
-        self.late = Counter(
-            "panoptic_late",
-            "Photographs whose deadline passed while they waited for the engine.",
-            registry=registry,
-        )
 
     def observe(self, images: int, size: int, reason: str) -> None:
         """Count one batch of so many images, run in an allowed size."""
         self.images.observe(images)
         self.padding.inc(size - images)
         self.releases.labels(reason).inc()
+
+
+class WalkMetrics:
+    """What became of photographs on their way."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = Gauge(
+            "panoptic_waiting_photographs",
+            "Accepted photographs that wait to be decoded.",
+            registry=registry,
+        )
+        self.cancelled = Counter(
+            "panoptic_cancelled",
+            "Photographs whose caller left before the answer.",
+            ["stage"],
+            registry=registry,
+        )
+        self.late = Counter(
+            "panoptic_late",
+            "Photographs whose deadline passed before the answer.",
+            ["stage"],
+            registry=registry,
+        )
+        self.failures = Counter(
+            "panoptic_engine_failures",
+            "Photographs on which the engine failed: error, it raised one; not_finite, its heads are no numbers.",
+            ["kind"],
+            registry=registry,
+        )
+        self.cache = Counter(
+            "panoptic_cache_requests",
+            "Photographs by where their run came from: miss, its own; joined, one under way; hit, the cache.",
+            ["result"],
+            registry=registry,
+        )
 
 
 class Metrics:
@@ -70,6 +100,7 @@ class Metrics:
             registry=self.registry,
         )
         self.batches = BatchMetrics(self.registry)
+        self.walks = WalkMetrics(self.registry)
         self.queue = Gauge("panoptic_queue_depth", "Images that wait for the engine.", registry=self.registry)
         self.queued_pixels = Gauge(
             "panoptic_queued_pixels",
@@ -79,11 +110,13 @@ class Metrics:
         self.inflight = Gauge(
             "panoptic_inflight_requests", "Photographs accepted and not yet answered.", registry=self.registry
         )
+        self.inflight_bytes = Gauge(
+            "panoptic_inflight_body_bytes",
+            "Bytes of the bodies of accepted requests, as they were declared.",
+            registry=self.registry,
+        )
         self.rejected = Counter(
             "panoptic_rejected", "Requests refused before any work.", ["reason"], registry=self.registry
-        )
-        self.cancelled = Counter(
-            "panoptic_cancelled", "Photographs whose caller left before the answer.", registry=self.registry
         )
         self.state = Gauge(
             "panoptic_model_state", "1 for the state the model is in.", ["state"], registry=self.registry

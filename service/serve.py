@@ -10,6 +10,7 @@ import uvicorn
 
 from model.bundle import BundleError
 from service.app import create_app
+from service.http.connection import connection_class
 from service.http.readiness import Readiness
 from service.settings import Parser, Settings, SettingsError, add_settings, read_settings
 
@@ -62,7 +63,9 @@ def serve(settings: Settings) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=connection_class(
+                head_timeout_s=settings.head_timeout_s, body_timeout_s=settings.body_timeout_s
+            ),
             ws="none",
             log_config=None,
             access_log=False,

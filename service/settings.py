@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         description="Largest photograph, checked before it is decoded.",
         json_schema_extra={"unit": "megapixels"},
     )
+    max_images: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="Photographs in one request; each counts in the queue.",
+        json_schema_extra={"unit": "images"},
+    )
     max_queue: int = Field(
         64,
         ge=1,
@@ -75,11 +82,32 @@ class Settings(BaseSettings):
         description="Photographs that wait for the engine, all together; one alone always may.",
         json_schema_extra={"unit": "megapixels"},
     )
+    max_queue_mb: float = Field(
+        256,
+        gt=0,
+        le=1_000_000,
+        description="Bodies of accepted requests, all together; above it callers get 429, one alone always may.",
+        json_schema_extra={"unit": "MB"},
+    )
     timeout_s: float = Field(
         60,
         gt=0,
         le=3600,
         description="Time a photograph has to be answered; callers may ask for less by X-Request-Timeout-Ms.",
+        json_schema_extra={"unit": "s"},
+    )
+    head_timeout_s: float = Field(
+        10,
+        gt=0,
+        le=3600,
+        description="Time a request's headers have to come; also that of a new connection to begin.",
+        json_schema_extra={"unit": "s"},
+    )
+    body_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="Time a request's body has to come, from its headers; then the connection is closed with 408.",
         json_schema_extra={"unit": "s"},
     )
     ageing_s: float = Field(
@@ -96,6 +124,16 @@ class Settings(BaseSettings):
         description="Photographs that the engine runs together at most; the bundle's batch sizes count too.",
         json_schema_extra={"unit": "images"},
     )
+    cache_mb: float = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Memory for what the network said of the latest photographs; 0 keeps nothing.",
+        json_schema_extra={"unit": "MB"},
+    )
+    keys: Path | None = Field(
+        None, description="File of the keys that callers must have; without it anyone may ask."
+    )
     drain_s: int = Field(
         30,
         ge=1,
@@ -111,6 +149,16 @@ class Settings(BaseSettings):
     def max_body_bytes(self) -> int:
         """`max_body_mb` in bytes."""
         return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def max_queue_bytes(self) -> int:
+        """`max_queue_mb` in bytes."""
+        return int(self.max_queue_mb * 1_000_000)
+
+    @property
+    def cache_bytes(self) -> int:
+        """`cache_mb` in bytes."""
+        return int(self.cache_mb * 1_000_000)
 
     @property
     def max_queue_pixels(self) -> int:
@@ -198,7 +246,7 @@ def bounds(field: FieldInfo) -> str:
     limits = [
         (word, getattr(limit, word)) for limit in field.metadata for word in words if hasattr(limit, word)
     ]
-    choices = getattr(field.annotation, "__args__", ())
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     return ", ".join(choices) or ", ".join(words[word].format(value) for word, value in limits)
 
 

@@ -50,9 +50,10 @@ def read_target(url: str, query: str = "") -> Target:
 
 
 def post(target: Target, content: bytes, media_type: str = "image/jpeg") -> bytes:
-    """The bytes of a request that posts a photograph."""
+    """The bytes of a request that posts a photograph and wants a run of its own, however many send the same."""
     head = (
         f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nContent-Type: {media_type}\r\n"
+        "Cache-Control: no-cache\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

@@ -65,15 +65,17 @@ class RequestContext:
         self.metrics.requests.labels(route, str(status), format_).inc()
         if format_:
             self.metrics.duration.labels(format_).observe(spent)
+        key = state.get("key")
         log.log(
             logging.DEBUG if route in PROBES else logging.INFO,
-            "%s %s %d %.1f ms %s %s",
+            "%s %s %d %.1f ms %s %s%s",
             scope["method"],
             route,
             status,
             spent * 1000,
             state["request_id"],
             format_ or "-",
+            f" {key.name}" if key else "",
         )
 
 

@@ -4,15 +4,22 @@ from typing import Literal
 
 from service.http.problems import Problem
 
-Format = Literal["json", "png", "multipart", "overlay"]
+Format = Literal["json", "png", "multipart", "overlay", "coco", "rle", "ndjson", "huggingface"]
 
 MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
     "png": "image/png",
     "multipart": "multipart/mixed",
     "overlay": "image/webp",
+    "coco": "application/vnd.coco.panoptic+json",
+    "rle": "application/vnd.coco.rle+json",
+    "ndjson": "application/x-ndjson",
+    "huggingface": "application/json",  # after json, so that Accept alone never means it
 }
 """Forms of answer in order of preference, where a caller has none."""
+
+OF_ONE: frozenset[Format] = frozenset({"png", "overlay"})
+"""Forms that hold one photograph's answer and no more."""
 
 
 def choose_format(accept: str | None, asked: str | None) -> Format:
@@ -26,14 +33,24 @@ def choose_format(accept: str | None, asked: str | None) -> Format:
         for name in MEDIA_TYPES:
             if name == asked:
                 return name
-        raise _refusal(f"format is {asked!r}")
+        raise _refusal(f"format is {asked!r}", MEDIA_TYPES)
     if not accept or not accept.strip():
         return "json"
     ranges = [_parse(part) for part in accept.split(",") if part.strip()]
     best = max(MEDIA_TYPES, key=lambda name: _quality(MEDIA_TYPES[name], ranges))
     if _quality(MEDIA_TYPES[best], ranges) <= 0:
-        raise _refusal(f"Accept is {accept!r}")
+        raise _refusal(f"Accept is {accept!r}", MEDIA_TYPES)
     return best
+
+
+def check_many(format_: Format) -> None:
+    """Refuse a form that cannot hold the answers to several photographs.
+
+    Raises: Problem: not-acceptable, listing those that can.
+    """
+    if format_ in OF_ONE:
+        rest = {name: media for name, media in MEDIA_TYPES.items() if name not in OF_ONE}
+        raise _refusal(f"The body has several photographs, and {MEDIA_TYPES[format_]} holds one answer", rest)
 
 
 def _parse(part: str) -> tuple[str, float]:
@@ -57,6 +74,11 @@ def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
     return 0.0
 
 
-def _refusal(found: str) -> Problem:
-    there_is = ", ".join(f"{media} (?format={name})" for name, media in MEDIA_TYPES.items())
-    return Problem("not-acceptable", f"{found}. There is {there_is}.", available=list(MEDIA_TYPES.values()))
+def _refusal(found: str, forms: dict[Format, str]) -> Problem:
+    there_is = ", ".join(f"{media} (?format={name})" for name, media in forms.items())
+    return Problem(
+        "not-acceptable",
+        f"{found}. There is {there_is}.",
+        headers={"Vary": "Accept"},
+        available=list(dict.fromkeys(forms.values())),
+    )

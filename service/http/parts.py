@@ -7,6 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.http.admission import Admission
+from service.http.cache import Cache
+from service.http.flights import Flights
+from service.http.forecast import Forecast
+from service.http.gate import Gate
 from service.http.readiness import Readiness
 from service.metrics import Metrics
 from service.settings import Settings
@@ -20,11 +24,15 @@ class Parts:
     metrics: Metrics
     readiness: Readiness
     admission: Admission
+    forecast: Forecast
+    gate: Gate
+    flights: Flights
+    cache: Cache
     pool: ThreadPoolExecutor  # decodes, merges, encodes
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the app that serves a request."""
+async def parts_of(request: Request) -> Parts:
+    """The parts of the app that serves a request; asynchronous, or the framework would ask a thread for them."""
     parts: Parts = request.app.state.parts
     return parts
 

@@ -41,7 +41,24 @@ PROBLEM_TYPES = {
     "body-incomplete": ProblemType(
         400,
         "The body is incomplete",
-        "A multipart body could not be parsed. Compare its boundary with its header.",
+        "A multipart or JSON body could not be parsed. Compare a form's boundary with its header, and the body's "
+        "length with what was meant to be sent.",
+    ),
+    "malformed-request": ProblemType(
+        400,
+        "This is no HTTP request",
+        "What came could not be read as HTTP/1.1. Perhaps it was TLS: the service speaks none, a proxy before it does.",
+    ),
+    "key-required": ProblemType(
+        401,
+        "A known key is needed",
+        "The server answers only those who have a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Who "
+        "runs the server gives them out.",
+    ),
+    "key-forbids": ProblemType(
+        403,
+        "The key does not allow this",
+        "The key may only send photographs of priority batch. Leave X-Priority out, or ask for another key.",
     ),
     "not-found": ProblemType(404, "There is no such page", "The start page lists the routes there are."),
     "method-not-allowed": ProblemType(
@@ -51,6 +68,12 @@ PROBLEM_TYPES = {
         406,
         "No form of answer fits",
         "The header Accept, or the option format, asks for a form of answer that the service does not have.",
+    ),
+    "too-slow": ProblemType(
+        408,
+        "The request came too slowly",
+        "Headers or body were not whole within their time (PANOPTIC_HEAD_TIMEOUT_S, PANOPTIC_BODY_TIMEOUT_S), and the "
+        "connection was closed. Send a smaller photograph, or over a faster line.",
     ),
     "body-too-large": ProblemType(
         413,
@@ -64,11 +87,17 @@ PROBLEM_TYPES = {
         "The image has more pixels than the server takes (PANOPTIC_MAX_MEGAPIXELS). This is read from the image's "
         "header, before anything is decoded. Send it smaller.",
     ),
+    "too-many-images": ProblemType(
+        413,
+        "There are too many images",
+        "The request has more photographs than the server takes in one (PANOPTIC_MAX_IMAGES). Send them in several.",
+    ),
     "unsupported-media-type": ProblemType(
         415,
         "The content type is not taken",
-        "Send the photograph as the raw body with any image type, application/octet-stream or no type at all, or as "
-        "the part `image` of multipart/form-data.",
+        "Send the photograph as the raw body with any image type, application/octet-stream or no type at all, as the "
+        "part `image` of multipart/form-data, or in base64 in application/json; and no body that is packed, as "
+        "Content-Encoding would tell.",
     ),
     "image-unsupported": ProblemType(
         422,
@@ -76,21 +105,49 @@ PROBLEM_TYPES = {
         "The file is sound, but has no plain RGB picture, as a TIFF of floating point heights has none.",
     ),
     "invalid-option": ProblemType(
-        422, "An option is wrong", "A query parameter is unknown or out of bounds; `errors` lists each."
+        422,
+        "An option is wrong",
+        "A query parameter, or a member of the body's `params`, is unknown or out of bounds; `errors` lists each.",
     ),
     "invalid-form": ProblemType(
-        422, "The form is wrong", "A multipart form has exactly one part `image` with a photograph."
+        422,
+        "The form is wrong",
+        "A multipart form has parts `image`, each with a photograph, and at most one part `params` with a JSON object. "
+        "A JSON body has exactly one of `image`, `images` and `inputs`.",
     ),
     "queue-full": ProblemType(
         429,
         "The queue is full",
-        "As many photographs as allowed wait for their answer (PANOPTIC_MAX_QUEUE). Come again after the seconds "
-        "that Retry-After tells, which are computed from what waits.",
+        "As many photographs (PANOPTIC_MAX_QUEUE), bytes of bodies (PANOPTIC_MAX_QUEUE_MB) or pixels "
+        "(PANOPTIC_MAX_QUEUE_MEGAPIXELS) as allowed wait for their answer. Come again after the seconds that "
+        "Retry-After tells, which are computed from what waits.",
+    ),
+    "key-busy": ProblemType(
+        429,
+        "The key has as many photographs under way as it may",
+        "The key's line says how many of its photographs are accepted at once. Wait for an answer before the next.",
+    ),
+    "deadline-too-near": ProblemType(
+        429,
+        "The answer would come too late",
+        "What is accepted already takes longer than the caller's time, so that nothing was begun. Give it longer "
+        "(X-Request-Timeout-Ms), or come again after the seconds that Retry-After tells.",
+    ),
+    "headers-too-large": ProblemType(
+        431,
+        "The headers are too many or too large",
+        "Address and headers together have more bytes, or are more, than any request here needs.",
     ),
     "internal-error": ProblemType(
         500,
         "The service failed",
         "A fault of ours. The log has it under the request's id, which `instance` tells.",
+    ),
+    "engine-failed": ProblemType(
+        500,
+        "The engine failed on this photograph",
+        "The engine raised an error for this photograph alone, or returned values that are no numbers. Photographs "
+        "that ran together with it were answered. Send it once more; the log has the error under the request's id.",
     ),
     "not-ready": ProblemType(
         503,

@@ -1,40 +1,52 @@
 """Routes: a photograph in, its segments out; and what the service says of itself."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi.responses import PlainTextResponse
 
 from service.capacity import read_capacity
-from service.http.answers import Asked
-from service.http.bodies import read_image
-from service.http.negotiation import choose_format
+from service.http.answering import answer
+from service.http.checks import Verbose, probed, require
+from service.http.openapi import REQUEST_BODY, SEGMENTED, problems
 from service.http.options import Options
-from service.http.parts import Parts, TheParts
-from service.http.schemas import REQUEST_BODY, RESPONSES
-from service.http.urgency import read_urgency
-from service.http.walk import gone, unless_gone, walk
+from service.http.parts import TheParts
+from service.http.schemas import (
+    LabelAnswer,
+    LabelsAnswer,
+    ModelAnswer,
+    ModelName,
+    ProbeAnswer,
+    VersionAnswer,
+)
 from service.metrics import CONTENT_TYPE
 from service.pipeline.encode import to_json
+from service.pipeline.predictor import Predictor
 
 router = APIRouter()
 
 
-@router.post("/v1/panoptic", operation_id="segment", responses=RESPONSES, openapi_extra=REQUEST_BODY)
+@router.post("/v1/panoptic", operation_id="segment", responses=SEGMENTED, openapi_extra=REQUEST_BODY)
 async def post_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
     """Segment a photograph: every pixel gets its class, and every thing its own id."""
-    return await _panoptic(request, options, parts)
+    return await answer(request, options, parts)
 
 
-@router.put("/v1/panoptic", operation_id="segment_put", responses=RESPONSES, openapi_extra=REQUEST_BODY)
+@router.put("/v1/panoptic", operation_id="segment_put", responses=SEGMENTED, openapi_extra=REQUEST_BODY)
 async def put_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
     """The same as POST, for `curl -T photo.jpg`."""
-    return await _panoptic(request, options, parts)
+    return await answer(request, options, parts)
 
 
-@router.get("/v1/model")
+@router.get(
+    "/v1/model",
+    operation_id="get_model",
+    responses={
+        200: {"model": ModelAnswer, "description": "The model."},
+        **problems("not-ready", "key-required"),
+    },
+)
 async def get_model(parts: TheParts) -> Response:
     """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
     predictor = parts.readiness.require()
@@ -51,6 +63,7 @@ async def get_model(parts: TheParts) -> Response:
     content["limits"] = {
         "max_body_mb": settings.max_body_mb,
         "max_megapixels": settings.max_megapixels,
+        "max_images": settings.max_images,
         "max_queue": settings.max_queue,
         "batch_sizes": list(predictor.batch_sizes),
     }
@@ -59,40 +72,71 @@ async def get_model(parts: TheParts) -> Response:
     return Response(to_json(content), media_type="application/json")
 
 
-@router.get("/livez")
-async def get_livez() -> dict[str, str]:
+@router.get("/v1/labels", operation_id="get_labels", responses=problems("not-ready", "key-required"))
+async def get_labels(parts: TheParts) -> LabelsAnswer:
+    """The classes: the names and numbers that answers tell and that `classes` takes."""
+    predictor = parts.readiness.require()
+    labels = [
+        LabelAnswer(class_index=index, **category.model_dump())
+        for index, category in enumerate(predictor.manifest.categories)
+    ]
+    return LabelsAnswer(model=_name(predictor), labels=labels)
+
+
+@router.get("/version", operation_id="get_version")
+async def get_version(request: Request, parts: TheParts) -> VersionAnswer:
+    """Which build this is, and which model it has proved."""
+    predictor = parts.readiness.predictor
+    return VersionAnswer(version=request.app.version, model=None if predictor is None else _name(predictor))
+
+
+@router.get(
+    "/livez",
+    operation_id="get_livez",
+    response_model_exclude_none=True,
+    responses=problems("invalid-option"),
+)
+async def get_livez(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     """Whether the process answers at all."""
-    return {"status": "alive"}
+    return probed("alive", parts, verbose)
 
 
-@router.get("/readyz")
-async def get_readyz(parts: TheParts) -> dict[str, str]:
+@router.get(
+    "/readyz",
+    operation_id="get_readyz",
+    response_model_exclude_none=True,
+    responses=problems("not-ready", "invalid-option"),
+)
+async def get_readyz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     """Whether photographs are answered: 200 after the self-test, 503 before, and when the server stops."""
-    parts.readiness.require()
-    return {"status": "ready"}
+    require(parts, verbose)
+    return probed("ready", parts, verbose)
 
 
-@router.get("/metrics")
+@router.get(
+    "/startupz",
+    operation_id="get_startupz",
+    response_model_exclude_none=True,
+    responses=problems("not-ready", "invalid-option"),
+)
+async def get_startupz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
+    """Whether the start is over: 200 once the model has passed its self-test, and for good."""
+    if parts.readiness.predictor is None:
+        require(parts, verbose)
+    return probed("started", parts, verbose)
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Metrics in Prometheus's text format."}},
+)
 async def get_metrics(parts: TheParts) -> Response:
     """Prometheus metrics."""
     return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _panoptic(request: Request, options: Options, parts: Parts) -> Response:
-    format_ = choose_format(request.headers.get("accept"), options.format)
-    request.state.format = format_
-    urgency = read_urgency(request.headers, parts.settings.timeout_s)
-    with parts.admission.admit(request) as predictor:
-        asked = Asked(
-            format=format_,
-            merging=options.merging(predictor.manifest),
-            min_score=options.min_score,
-            request_id=request.state.request_id,
-            begun=request.state.begun,
-        )
-        try:
-            data = await read_image(request, parts.settings.max_body_mb)
-        except ClientDisconnect:
-            return gone(request, parts)
-        work = asyncio.create_task(walk(parts, predictor, data, asked, urgency))
-        return await unless_gone(work, request) or gone(request, parts)
+def _name(predictor: Predictor) -> ModelName:
+    manifest = predictor.manifest
+    return ModelName(name=manifest.name, version=manifest.version, digest=predictor.bundle.digest)

@@ -1,49 +1,86 @@
-"""The walk of one photograph through the service: decode, run, merge, encode; and its end when the caller leaves."""
+"""The walk of one photograph through the service: decode, run, merge, encode; and its end when it is of no use.
+
+A caller that leaves and a deadline that passes both end the walk where it is: what has not begun is dropped, and
+counted by its stage. The stages are wait (before the gate), decode, queue (for the engine), infer and merge.
+"""
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.addresses import Photograph, address, recognise, tell
 from service.http.answers import Asked, make_answer
+from service.http.cache import Name, to_keep
 from service.http.context import CLIENT_GONE
+from service.http.flights import Flight, Seen
 from service.http.parts import Parts
-from service.http.problems import problem_of_image
+from service.http.problems import Problem, problem_of_image
 from service.http.urgency import Urgency, deadline_passed
 from service.pipeline.batcher import BatcherClosed
 from service.pipeline.image_errors import ImageError
-from service.pipeline.predictor import Predictor, Prepared, Ran, Timings
-from service.pipeline.queue import DeadlinePassed, QueueFull
+from service.pipeline.predictor import Predictor, Prepared, Timings
+from service.pipeline.queue import DeadlinePassed, QueueFull, clock
+from service.pipeline.soundness import HeadsNotFinite
+
+log = logging.getLogger("panoptic.http")
+
+
+class EngineFailed(Exception):
+    """The engine failed on this photograph alone."""
+
+
+@dataclass
+class Step:
+    """Where a walk is."""
+
+    flight: Flight | None = None  # that it waits for
+    stage: str = "wait"
+
+    def __str__(self) -> str:
+        return self.stage if self.flight is None else self.flight.stage
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One photograph on its way, and for whom."""
+
+    parts: Parts
+    predictor: Predictor
+    data: bytes
+    photograph: Photograph
+    asked: Asked
+    urgency: Urgency
 
 
 async def walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency) -> Response:
-    """Decode, run, merge, encode; what has not begun is dropped when it is cancelled or late."""
-    loop = asyncio.get_running_loop()
+    """Decode, run, merge, encode; equal photographs at the same time are decoded and run once.
 
-    def prepare() -> Prepared:
-        urgency.check()
-        return predictor.prepare(data, keep_photograph=asked.format == "overlay")
+    Raises: Problem: of the photograph, the queue, the engine or the deadline.
+    """
+    async with _bounded(parts, predictor, asked, urgency) as step:
+        photograph = await recognise(parts.pool, predictor.bundle, data, asked, urgency.caller)
+        one = Walk(parts, predictor, data, photograph, asked, urgency)
+        seen = None if urgency.alone else parts.cache.get(photograph)
+        if seen is None:
+            return await _fly(one, step)
+        parts.metrics.walks.cache.labels("hit").inc()
+        return await _merge(one, seen, step)
 
-    def finish(ran: Ran) -> tuple[Response, Timings]:
-        urgency.check()
-        return make_answer(predictor, prepared, ran, asked)
 
-    try:
-        prepared = await loop.run_in_executor(parts.pool, prepare)
-        submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
-        ran = await asyncio.wrap_future(submitted)
-    except ImageError as error:
-        raise problem_of_image(error, parts.settings.max_megapixels) from error
-    except QueueFull:
-        raise parts.admission.queue_full(predictor) from None
-    except DeadlinePassed:
-        raise deadline_passed(urgency) from None
-    except BatcherClosed:
-        parts.readiness.require()
-        raise
-    response, timings = await loop.run_in_executor(parts.pool, finish, ran)
-    parts.metrics.observe_stages(timings)
-    return response
+async def walk_again(
+    parts: Parts, predictor: Predictor, photograph: Photograph, seen: Seen, asked: Asked, urgency: Urgency
+) -> Response:
+    """Make an answer of what is kept of a photograph.
+
+    Raises: Problem: as `walk`.
+    """
+    async with _bounded(parts, predictor, asked, urgency) as step:
+        return await _merge(Walk(parts, predictor, b"", photograph, asked, urgency), seen, step)
 
 
 async def unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
@@ -57,13 +94,130 @@ async def unless_gone(work: "asyncio.Task[Response]", request: Request) -> Respo
         watcher.cancel()
 
 
-async def _wait_for_leave(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 def gone(request: Request, parts: Parts) -> Response:
     """A response for nobody."""
     request.state.gone = True
-    parts.metrics.cancelled.inc()
     return Response(status_code=CLIENT_GONE)
+
+
+async def _fly(one: Walk, step: Step) -> Response:
+    """Share a run or begin one; and begin another where the one that was shared came too late for its own caller."""
+    parts, urgency = one.parts, one.urgency
+    key = object() if urgency.alone else (one.photograph, urgency.priority)
+    while True:
+        async with parts.flights.join(key, lambda flight: _run(one, flight)) as (flight, joined):
+            parts.metrics.walks.cache.labels("joined" if joined else "miss").inc()
+            step.flight = flight
+            try:
+                seen = await flight.seen()
+            except DeadlinePassed:
+                if urgency.left_s() > 0:
+                    continue
+                raise
+            return await _merge(one, seen, step, shared=joined)
+
+
+async def _run(one: Walk, flight: Flight) -> Seen:
+    """Decode a photograph and run it."""
+    parts, predictor, urgency = one.parts, one.predictor, one.urgency
+    await parts.gate.enter(urgency.priority, urgency.deadline)
+    flight.enter()
+    prepared = await asyncio.get_running_loop().run_in_executor(parts.pool, _prepare, one)
+    submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
+    flight.submitted = submitted
+    try:
+        return Seen(prepared, await asyncio.wrap_future(submitted))
+    except (DeadlinePassed, BatcherClosed):
+        raise
+    except Exception as error:
+        _tell_failure(one, "error", error)
+        raise EngineFailed from error
+
+
+async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> Response:
+    """Make the answer of what the network said, in a thread of the pool.
+
+    Args:
+        shared: the run was begun by another caller, who counts its times and keeps it.
+    """
+    parts = one.parts
+    keeps = parts.cache.on and not one.urgency.alone
+    step.flight, step.stage = None, "merge"
+    loop = asyncio.get_running_loop()
+    try:
+        response, timings, kept = await loop.run_in_executor(
+            parts.pool, _answer, one, seen, keeps and not shared
+        )
+    except HeadsNotFinite as error:
+        _tell_failure(one, "not_finite", error)
+        raise EngineFailed from error
+    _count_times(parts, seen, timings, shared=shared)
+    if kept is not None:
+        parts.cache.keep(one.photograph, kept)
+    if keeps:
+        digest = address(one.photograph, one.asked)
+        parts.cache.name(one.urgency.caller, digest, Name(one.photograph, one.asked))
+        tell(response, digest)
+    return response
+
+
+def _count_times(parts: Parts, seen: Seen, timings: Timings, *, shared: bool) -> None:
+    run = {*seen.prepared.timings_ms, *seen.ran.timings_ms} if shared else set()
+    parts.metrics.observe_stages({stage: spent for stage, spent in timings.items() if stage not in run})
+    if not (shared or seen.kept):
+        parts.forecast.learn(timings)
+
+
+def _prepare(one: Walk) -> Prepared:
+    if clock() >= one.urgency.deadline:
+        raise DeadlinePassed("the deadline passed before the photograph was decoded")
+    return one.predictor.prepare(one.data, keep_photograph=one.photograph.shown)
+
+
+def _answer(one: Walk, seen: Seen, keeps: bool) -> tuple[Response, Timings, Seen | None]:
+    """The answer, and what is to be kept of the photograph."""
+    if clock() >= one.urgency.deadline:
+        raise DeadlinePassed("the deadline passed before the heads were merged")
+    response, timings = make_answer(one.predictor, seen.prepared, seen.ran, one.asked)
+    return response, timings, to_keep(seen) if keeps and not seen.kept else None
+
+
+@asynccontextmanager
+async def _bounded(parts: Parts, predictor: Predictor, asked: Asked, urgency: Urgency) -> AsyncIterator[Step]:
+    """Let a walk go on until its deadline; what ends it early is counted, and becomes a problem.
+
+    Yields: where the walk is, for it to write.
+    """
+    step = Step()
+    try:
+        async with asyncio.timeout(urgency.left_s()):
+            yield step
+    except asyncio.CancelledError:
+        parts.metrics.walks.cancelled.labels(str(step)).inc()
+        raise
+    except (TimeoutError, DeadlinePassed):
+        parts.metrics.walks.late.labels(str(step)).inc()
+        raise deadline_passed(urgency) from None
+    except ImageError as error:
+        raise problem_of_image(error, parts.settings.max_megapixels) from error
+    except QueueFull:
+        raise parts.admission.queue_full(predictor) from None
+    except EngineFailed:
+        raise Problem(
+            "engine-failed",
+            "The engine failed on this photograph; others are not touched by it. Send it once more, and if it fails "
+            f"again, tell who runs the server: the log has the error under {asked.request_id}.",
+        ) from None
+    except BatcherClosed:
+        parts.readiness.require()
+        raise
+
+
+def _tell_failure(one: Walk, kind: str, error: Exception) -> None:
+    one.parts.metrics.walks.failures.labels(kind).inc()
+    log.error("%s: the engine failed: %s", one.asked.request_id, error, exc_info=error)
+
+
+async def _wait_for_leave(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

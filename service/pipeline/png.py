@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_RGB, _PALETTE = 2, 3  # colour types
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _UP = 2  # the filter's number
 _LEVEL = 2  # of zlib-ng; 1 is hardly quicker and twice as large, 6 takes three times as long for a tenth less
 
@@ -20,6 +20,11 @@ _LEVEL = 2  # of zlib-ng; 1 is hardly quicker and twice as large, 6 takes three 
 def rgb_png(rgb: NDArray[np.uint8], texts: Mapping[str, str] | None = None) -> bytes:
     """Write (H, W, 3) in 24 bits, with each text in an iTXt chunk of that keyword."""
     return _write(rgb, _RGB, b"", texts or {})
+
+
+def gray_png(gray: NDArray[np.uint8]) -> bytes:
+    """Write (H, W) in 8 bits."""
+    return _write(gray, _GRAY, b"", {})
 
 
 def palette_png(

@@ -17,6 +17,7 @@ from PIL import Image
 
 from model.bundle import Bundle
 from service.app import create_app, open_predictor
+from service.http.connection import connection_class
 from service.pipeline.predictor import Predictor
 from service.settings import Settings
 from tests.service.toy import write_toy
@@ -52,8 +53,12 @@ def encode() -> Encode:
 
 def run_server(app: Any) -> tuple[uvicorn.Server, threading.Thread, int]:
     """Serve an app on a free port in a thread, as the command does."""
+    settings = app.state.parts.settings
+    times = {"head_timeout_s": settings.head_timeout_s, "body_timeout_s": settings.body_timeout_s}
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http="httptools", ws="none", log_config=None, access_log=False)
+        uvicorn.Config(
+            app, port=0, http=connection_class(**times), ws="none", log_config=None, access_log=False
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -51,6 +51,11 @@ def scene(encode: Encode) -> bytes:
     return encode(paint((SKY, ROAD), [], BUCKETS[0]))
 
 
+@pytest.fixture
+def other_scene(encode: Encode) -> bytes:
+    return encode(paint((ROAD, SKY), [], BUCKETS[0]))
+
+
 def problem(answer: httpx.Response, status: int, name: str) -> dict[str, object]:
     """The problem that an answer is; its standard fields hold."""
     assert answer.status_code == status, answer.text

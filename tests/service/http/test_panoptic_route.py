@@ -11,38 +11,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from service.pipeline.encode import rgb_to_ids
 from tests.service.conftest import Encode, photograph
-from tests.service.toy import BUCKETS, CAR, CATEGORIES, ROAD, SKY, Thing, paint
+from tests.service.http.laws import assert_laws, ids_of, text_of
+from tests.service.toy import BUCKETS, CAR, ROAD, SKY, Thing, paint
 
 SCENE = paint((SKY, ROAD), [Thing(CAR, 16, 56, 32, 24), Thing(CAR, 64, 56, 32, 24)], BUCKETS[0])
 URL = "/v1/panoptic"
-
-
-def ids_of(png: bytes) -> np.ndarray:
-    with Image.open(BytesIO(png)) as image:
-        assert image.mode == "RGB"
-        return rgb_to_ids(np.asarray(image))
-
-
-def text_of(png: bytes) -> dict[str, Any]:
-    with Image.open(BytesIO(png)) as image:
-        assert isinstance(image, PngImagePlugin.PngImageFile)
-        return dict(image.text)
-
-
-def assert_laws(segments: list[dict[str, Any]], ids: np.ndarray) -> None:
-    """The laws of the interface on one answer."""
-    assert {segment["id"] for segment in segments} == set(np.unique(ids).tolist()) - {0}
-    for segment in segments:
-        y, x = np.nonzero(ids == segment["id"])
-        assert segment["area"] == len(y)
-        assert segment["bbox"] == [x.min(), y.min(), x.max() - x.min() + 1, y.max() - y.min() + 1]
-        category = CATEGORIES[segment["class_index"]]
-        assert (segment["category_id"], segment["label"]) == (category.id, category.name)
-        assert segment["iscrowd"] == 0
 
 
 @pytest.fixture

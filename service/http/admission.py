@@ -31,7 +31,7 @@ class Admission:
         Raises: Problem: not-ready, body-too-large or queue-full.
         """
         try:
-            predictor = self._readiness.require()
+            predictor = self._readiness.serving()
             self._check_length(request)
             self._check_queue(predictor)
         except Problem as problem:
@@ -40,7 +40,8 @@ class Admission:
         self._accepted += 1
         self._metrics.inflight.set(self._accepted)
         try:
-            yield predictor
+            with self._readiness.leases.taken(predictor):
+                yield predictor
         finally:
             self._accepted -= 1
             self._metrics.inflight.set(self._accepted)

@@ -37,7 +37,7 @@ async def put_panoptic(request: Request, options: Options, parts: TheParts) -> R
 @router.get("/v1/model")
 async def get_model(parts: TheParts) -> Response:
     """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
-    predictor = parts.readiness.require()
+    predictor = parts.readiness.serving()
     content: dict[str, Any] = predictor.manifest.model_dump(mode="json", exclude={"files", "goldens"})
     backend, choice, settings = predictor.backend, predictor.choice, parts.settings
     content["digest"] = predictor.bundle.digest
@@ -60,8 +60,9 @@ async def get_model(parts: TheParts) -> Response:
 
 
 @router.get("/livez")
-async def get_livez() -> dict[str, str]:
-    """Whether the process answers at all."""
+async def get_livez(parts: TheParts) -> dict[str, str]:
+    """Whether this process can answer: 503 where its engine is lost, and only a new process helps."""
+    parts.readiness.check_alive()
     return {"status": "alive"}
 
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from model.bundle import Bundle
-from service import predict, serve
+from service import predict
+from service.listener import open_listener
 from service.pipeline.encode import rgb_to_ids
 from service.settings import Settings
 from tests.service.conftest import photograph
@@ -38,7 +39,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture
 def server(toy: Bundle) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address."""
-    process = start("--bundle", str(toy.path), "--port", "0", "--threads", "1")
+    process = start("--bundle", str(toy.path), "--port", "0", "--threads", "1", "--lame-duck-s", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
     yield process, line.partition(" on ")[2].partition(" ")[0]
@@ -62,7 +63,7 @@ def test_serving_says_where_and_answers_there_and_ends_well_on_sigterm(
 
 
 def test_the_end_of_an_answer_does_not_wait_for_a_delayed_acknowledgement() -> None:
-    with serve._listen(Settings(port=0)) as listener:
+    with open_listener(Settings(port=0)) as listener:
         caller = socket.create_connection(listener.getsockname())
         connection, _ = listener.accept()
         with caller, connection:

@@ -22,6 +22,11 @@ class Answer:
         return self.status == 0 and not self.refused
 
 
+def get(path: str) -> bytes:
+    """The bytes of a request for a page."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
 def request(body: bytes, path: str = "/v1/panoptic", **headers: str) -> bytes:
     """The bytes of a request."""
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
@@ -86,6 +91,12 @@ async def keep_asking(
             caller.close()
             return answers
         await asyncio.sleep(pause_s)
+
+
+async def ask_once(port: int, content: bytes) -> Answer:
+    """Ask by a caller of its own."""
+    (answer,) = await ask_all(port, [content])
+    return answer
 
 
 async def ask_all(port: int, contents: list[bytes]) -> list[Answer]:

@@ -33,7 +33,11 @@ class ServerProcess:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def metric(self, name: str) -> float:
-        """The sum of a metric's values over its labels."""
+        """The sum of a metric's values over its labels, or the value of one of them.
+
+        Args:
+            name: as a regular expression.
+        """
         with urlopen(f"{self.url}/metrics", timeout=30) as answer:
             text = answer.read().decode()
         found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.M)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from tests.faults.caller import Answer, Caller, ask_all, keep_asking, request
+from tests.faults.caller import Answer, Caller, ask_all, get, keep_asking, request
 from tests.faults.conftest import Record, Row, toy_arguments
 from tests.faults.server_process import ServerProcess, running
 from tests.faults.sick_server import SLOW_S
@@ -58,10 +58,11 @@ def test_a_lame_duck_is_not_ready_serves_and_closes_connections(
         before = await kept.ask(request(picture))
         server.signal(signal.SIGTERM)
         ready = Caller(server.port)
-        while (state := await ready.ask(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200:
+        while (state := await ready.ask(get("/readyz"))).status == 200:
             await asyncio.sleep(0.01)
         answers = [before, await kept.ask(request(picture)), *await ask_all(server.port, [request(picture)])]
-        live = await ready.ask(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        live = await ready.ask(get("/livez"))
+        ready.close()
         server.signal(signal.SIGTERM)  # it hurries
         return answers, state, live
 
@@ -79,7 +80,7 @@ def test_what_waits_for_the_engine_is_answered_and_what_comes_later_is_refused(
 ) -> None:
     async def visit(server: ServerProcess) -> tuple[list[Answer], Answer]:
         idle = Caller(server.port)
-        await idle.ask(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        await idle.ask(get("/livez"))
         waiting = asyncio.create_task(ask_all(server.port, [request(picture)] * 12))
         await asyncio.sleep(2 * SLOW_S)
         server.signal(signal.SIGINT)  # no lame duck

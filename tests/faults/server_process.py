@@ -50,6 +50,12 @@ class ServerProcess:
         """Wait for the exit code."""
         return self.process.wait(timeout_s)
 
+    def close(self) -> None:
+        """Take leave of a process that has ended, or is about to."""
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
@@ -80,6 +86,4 @@ def running(folder: Path, *arguments: str, sick: str = "") -> Iterator[ServerPro
         yield server
     finally:
         server.process.kill()
-        server.process.wait()
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+        server.close()

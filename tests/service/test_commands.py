@@ -16,9 +16,7 @@ from PIL import Image
 
 from model.bundle import Bundle
 from service import predict
-from service.listener import open_listener
 from service.pipeline.encode import rgb_to_ids
-from service.settings import Settings
 from tests.service.conftest import photograph
 from tests.service.toy import BUCKETS, write_toy
 
@@ -60,14 +58,6 @@ def test_serving_says_where_and_answers_there_and_ends_well_on_sigterm(
     assert "PUT /v1/panoptic 200" in log
     assert "Traceback" not in log
     assert process.returncode == 0
-
-
-def test_the_end_of_an_answer_does_not_wait_for_a_delayed_acknowledgement() -> None:
-    with open_listener(Settings(port=0)) as listener:
-        caller = socket.create_connection(listener.getsockname())
-        connection, _ = listener.accept()
-        with caller, connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_ends_in_one_sentence(toy: Bundle) -> None:

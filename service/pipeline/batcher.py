@@ -76,6 +76,8 @@ class Batcher(Generic[T, R]):
         self._changed = threading.Condition()
         self._closed = False
         self._busy_until = 0.0  # as expected, of the clock
+        self._running_since: float | None = None
+        self._last_key: Hashable | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
@@ -113,11 +115,26 @@ class Batcher(Generic[T, R]):
         with self._changed:
             return self._queue.weight
 
-    def expected_wait_s(self) -> float:
-        """Time until the engine has done all that waits and runs now, as the pace of earlier batches has it."""
+    @property
+    def running_since(self) -> float | None:
+        """When the batch that runs now began, of the monotonic clock; None while the engine is idle."""
+        return self._running_since
+
+    def expected_wait_s(self, priority: Priority = Priority.BATCH) -> float:
+        """Time until the engine has done what runs now and what waits, as the pace of earlier batches has it.
+
+        Args:
+            priority: what waits with a lower one is not counted: it leaves later.
+        """
         with self._changed:
-            ahead = sum(self._pace.seconds_per_item(waiting.key) for waiting in self._queue)
+            before = [waiting for waiting in self._queue if waiting.priority <= priority]
+            ahead = sum(self._pace.seconds_per_item(waiting.key) for waiting in before)
             return max(0.0, self._busy_until - clock()) + ahead
+
+    def expected_item_s(self) -> float:
+        """Time of one item where many wait, of the kind that ran last; 0 while nothing is known."""
+        key = self._last_key
+        return 0.0 if key is None else self._pace.seconds_per_item(key)
 
     def close(self) -> None:
         """Take no more items, run those that wait, end the thread."""
@@ -157,16 +174,19 @@ class Batcher(Generic[T, R]):
         return size, "full" if size < count else "idle"
 
     def _run_batch(self, batch: list[Waiting[T, R]], size: int, reason: Reason) -> None:
-        begun = clock()
+        begun = self._running_since = clock()
         try:
             results = self._run([waiting.item for waiting in batch], size)
             if len(results) != len(batch):
                 raise ValueError(f"{len(batch)} items were run, {len(results)} results came back")
         except Exception as error:
+            self._running_since = None
             self._run_alone(batch, error)
             return
+        self._running_since = None
         seconds = clock() - begun
-        self._pace.learn(batch[0].key, size, seconds)
+        self._last_key = batch[0].key
+        self._pace.learn(self._last_key, size, seconds)
         self._on_release(Release(len(batch), size, reason, seconds))
         for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)

@@ -29,6 +29,7 @@ from service.pipeline.pace import Pace
 from service.pipeline.panoptic import Panoptic, merge_heads
 from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
+from service.pipeline.soundness import check_finite
 
 Timings = dict[str, float]
 """Milliseconds of every stage, in order: decode, prepare, queue, infer, group, and what comes after."""
@@ -157,8 +158,12 @@ class Predictor:
     def finish(
         self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
     ) -> tuple[Panoptic, Timings]:
-        """Merge a photograph's heads; the timings are those of all stages so far."""
+        """Merge a photograph's heads; the timings are those of all stages so far.
+
+        Raises: HeadsNotFinite: the engine returned no numbers.
+        """
         begun = time.perf_counter()
+        check_finite(ran.heads)
         merging = merging or self.manifest.merging
         panoptic = merge_heads(ran.heads, prepared.sizes, self.manifest, merging, min_score=min_score)
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}

@@ -332,3 +332,59 @@ def test_many_threads_get_each_their_own_answer(start: Start, engine: Engine) ->
         thread.join(10)
 
     assert wrong == []
+
+
+def test_of_a_failed_batch_each_other_item_is_answered_and_runs_once_more_alone(
+    start: Start, engine: Engine
+) -> None:
+    batcher = start()
+    futures = [batcher.submit(item) for item in (1, 13, 2, 3)]
+
+    engine.free.set()
+    batcher.close()
+
+    assert [future.exception() is None for future in futures] == [True, False, True, True]
+    assert engine.batches == [[0], [1, 13, 2, 3], [1], [13], [2], [3]]
+
+
+def test_it_tells_since_when_the_engine_runs_and_that_it_is_idle(start: Start, engine: Engine) -> None:
+    before = clock()
+    batcher = start()
+
+    since = batcher.running_since
+    engine.free.set()
+    batcher.submit(1).result(timeout=10)
+
+    assert since is not None
+    assert before <= since <= clock()
+    assert batcher.running_since is None
+
+
+def test_an_engine_that_failed_is_idle(start: Start, engine: Engine) -> None:
+    batcher = start()
+    engine.free.set()
+
+    batcher.submit(13).exception(timeout=10)
+
+    assert batcher.running_since is None
+
+
+def test_the_wait_of_an_interactive_item_leaves_out_what_goes_after_it(start: Start) -> None:
+    pace = Pace((1,))
+    pace.learn(False, 1, 1000)
+    batcher = start(pace=pace)
+    batcher.submit(1, priority=Priority.BATCH)
+
+    assert 900 < batcher.expected_wait_s(Priority.INTERACTIVE) <= 1000
+    assert 1900 < batcher.expected_wait_s() <= 2000
+
+
+def test_an_item_takes_as_long_as_those_of_the_kind_that_ran_last(start: Start, engine: Engine) -> None:
+    pace = Pace((1,))
+    batcher = start(pace=pace)
+    unknown = batcher.expected_item_s()
+    engine.free.set()
+    batcher.submit(100).result(timeout=10)
+
+    assert unknown == 0
+    assert batcher.expected_item_s() == pace.seconds(True, 1) > 0

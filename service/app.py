@@ -28,7 +28,6 @@ from service.loading import Loading, read_again
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
-from service.pipeline.watch import Watch
 from service.settings import Settings
 from service.watchdog import watch
 
@@ -87,7 +86,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     _tell(choice)
     return Predictor(
         bundle,
-        Watch(choice.backend),
+        choice.backend,
         choice=choice,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,

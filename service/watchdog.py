@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from io import BytesIO
 
 from PIL import Image
@@ -10,8 +9,7 @@ from PIL import Image
 from service.http.readiness import Readiness
 from service.pipeline.batcher import BatcherClosed
 from service.pipeline.predictor import Predictor
-from service.pipeline.queue import QueueFull
-from service.pipeline.watch import Watch
+from service.pipeline.queue import QueueFull, clock
 
 _FAILURES = 3  # in a row, before a picture that harms no sound engine decides
 _LOOKS = 4  # within the time that a batch may take
@@ -32,16 +30,14 @@ async def watch(readiness: Readiness, timeout_s: float) -> str:
 
 async def illness(predictor: Predictor, timeout_s: float) -> str:
     """Why a predictor will answer nobody any more; empty where it is well."""
-    backend = predictor.backend
-    if not isinstance(backend, Watch):
-        return ""  # of a test's own making
-    since = backend.running_since
-    if since is not None and time.monotonic() - since > timeout_s:
+    batcher = predictor.batcher
+    since = batcher.running_since
+    if since is not None and clock() - since > timeout_s:
         return (
             f"The engine has run one batch for more than {timeout_s:g} s (PANOPTIC_ENGINE_TIMEOUT_S): it hangs, "
             "and the process ends."
         )
-    if backend.failures < _FAILURES:
+    if batcher.failures < _FAILURES:
         return ""
     return await _fails_anyhow(predictor, timeout_s)
 

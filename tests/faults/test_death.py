@@ -11,8 +11,9 @@ import pytest
 
 from model.bundle import Bundle
 from service.client import Client, Segmentation
-from tests.faults.conftest import Record, Row, toy_arguments
+from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, start
+from tests.faults.table import Record, Row
 from tests.faults.test_disk import free_port
 
 CALLERS = 4

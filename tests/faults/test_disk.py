@@ -10,8 +10,9 @@ from pathlib import Path
 
 from model.bundle import Bundle
 from tests.faults.caller import Answer, ask_all, ask_once, get, request
-from tests.faults.conftest import Record, Row, toy_arguments
+from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import QUICK, ROOT
+from tests.faults.table import Record, Row
 
 NO_FILE_GROWS = ("bash", "-c", 'ulimit -f 0; exec "$@"', "-")
 

@@ -8,8 +8,9 @@ import pytest
 
 from model.bundle import Bundle
 from tests.faults.caller import Answer, Caller, ask_all, ask_once, get, request
-from tests.faults.conftest import Record, Row, toy_arguments
+from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import running
+from tests.faults.table import Record, Row
 
 ENGINE_LOST = 3
 

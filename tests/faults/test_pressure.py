@@ -8,9 +8,10 @@ import pytest
 
 from model.bundle import Bundle
 from tests.faults.caller import Answer, Caller, ask_all, ask_once, read_answer, request, ticks
-from tests.faults.conftest import Record, Row, toy_arguments
+from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
 from tests.faults.sick_server import SLOW_S
+from tests.faults.table import Record, Row
 
 CAPACITY = 1 / SLOW_S  # photographs a second, of the slow engine without batches
 QUEUE = 16

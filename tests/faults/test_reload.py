@@ -10,8 +10,9 @@ import pytest
 
 from model.bundle import MODEL, Bundle, read_bundle, write_manifest
 from tests.faults.caller import Answer, Caller, ask_once, get, request
-from tests.faults.conftest import Record, Row, toy_arguments
+from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
+from tests.faults.table import Record, Row
 from tests.service.toy import write_toy
 
 CALLERS = 4

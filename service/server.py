@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -25,6 +25,7 @@ ENGINE_LOST = 3  # exit code where the engine hangs or fails for good
 _HANDSHAKE_S = 0.05  # time for connections that have begun to be accepted
 _SETTLE_S = 0.5  # time for requests that are on their way on open connections
 _LOST_S = 1.0  # time in which probes and callers are told that the engine is lost
+_CLOSE_S = 10.0  # for a model that is still being loaded, or whose engine hangs
 _TICK_S = 0.02
 
 log = logging.getLogger("panoptic")
@@ -94,7 +95,11 @@ class Server(uvicorn.Server):
         await self._wait(self._settings.drain_s, lambda: self._is_done(settled))
         await self._cut_short()
         self.config.timeout_graceful_shutdown = 1  # for callers who do not read their answers
-        await super().shutdown(sockets)
+        try:
+            await asyncio.wait_for(super().shutdown(sockets), _CLOSE_S)
+        except TimeoutError:
+            log.critical("the model does not come to an end; the process ends without it")
+            _exit(0 if self._readiness.predictor is None else ENGINE_LOST)
         if self._readiness.lost:
             _exit(ENGINE_LOST)
 
@@ -130,5 +135,6 @@ class Server(uvicorn.Server):
 def _exit(code: int) -> None:
     """End without waiting for threads: that of a lost engine never ends."""
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)

@@ -117,3 +117,21 @@ def test_what_is_not_done_when_the_drain_ends_is_answered_too(
     assert {answer.status for answer in answers} == {200, 503}
     assert all(b"/problems/not-ready" in answer.body for answer in answers if answer.status == 503)
     assert code == 0
+
+
+@pytest.mark.slow
+def test_an_engine_that_hangs_while_the_server_stops_does_not_keep_it(
+    bundle: Bundle, poison: bytes, tmp_path: Path
+) -> None:
+    async def visit(server: ServerProcess) -> list[Answer]:
+        waiting = asyncio.create_task(ask_all(server.port, [request(poison)]))
+        await asyncio.sleep(0.5)
+        server.signal(signal.SIGINT)
+        return await waiting
+
+    with running(tmp_path, *toy_arguments(bundle), "--drain-s", "1", sick="hang") as server:
+        (answer,) = asyncio.run(visit(server))
+        code = server.end()
+
+    assert answer.status == 503
+    assert code == 3

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from model.bundle import Bundle
-from tests.faults.caller import Answer, ask_all, ask_once, get, request
+from tests.faults.caller import Answer, ask_all, ask_once, distinct, get, request
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import QUICK, ROOT
 from tests.faults.table import Record, Row
@@ -41,7 +41,7 @@ def ask_on_a_full_disk(bundle: Bundle, picture: bytes) -> tuple[list[Answer], in
         )
     try:
         wait_until_ready(port)
-        answers = asyncio.run(ask_all(port, [request(picture)] * 20))
+        answers = asyncio.run(ask_all(port, [request(distinct(picture, number)) for number in range(20)]))
         server.send_signal(signal.SIGINT)
         return answers, server.wait(60)
     finally:

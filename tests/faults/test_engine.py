@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from tests.faults.caller import Answer, Caller, ask_all, ask_once, get, request
+from tests.faults.caller import Answer, Caller, ask_all, ask_once, distinct, get, request
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import running
 from tests.faults.table import Record, Row
@@ -27,7 +27,8 @@ def test_a_picture_that_the_engine_chokes_on_fails_alone(
     record: Record,
 ) -> None:
     with running(tmp_path, *toy_arguments(bundle), sick=symptom) as server:
-        contents = [request(picture)] * 5 + [request(poison)] + [request(picture)] * 2
+        pictures = [picture] * 5 + [poison] + [picture] * 2
+        contents = [request(distinct(each, number)) for number, each in enumerate(pictures)]
         answers = [asyncio.run(ask_all(server.port, contents)) for _ in range(rounds)]
         alive = asyncio.run(ask_once(server.port, get("/livez")))
         memory = server.memory_mb()
@@ -47,9 +48,11 @@ async def lose_the_engine(
     port: int, poison: bytes, picture: bytes, pushes: int
 ) -> tuple[list[Answer], Answer, Answer]:
     """Harm the engine, let others wait for it, and look at the probe until it says so."""
-    waiting = asyncio.create_task(ask_all(port, [request(poison)] * pushes))
+    waiting = asyncio.create_task(
+        ask_all(port, [request(distinct(poison, number)) for number in range(pushes)])
+    )
     await asyncio.sleep(0.2)
-    others = asyncio.create_task(ask_all(port, [request(picture)] * 8))
+    others = asyncio.create_task(ask_all(port, [request(distinct(picture, number)) for number in range(8)]))
     probe = Caller(port)
     until = time.monotonic() + 60
     while (live := await probe.ask(get("/livez"))).status == 200:

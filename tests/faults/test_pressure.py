@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from tests.faults.caller import Answer, Caller, ask_all, ask_once, read_answer, request, ticks
+from tests.faults.caller import Answer, Caller, ask_all, ask_once, distinct, read_answer, request, ticks
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
 from tests.faults.sick_server import SLOW_S
@@ -19,11 +19,15 @@ DEADLINE_MS = 10_000
 SLACK_S = 2.0  # other work on the machine delays the callers too
 
 
-async def overload(port: int, content: bytes, seconds: float) -> list[Answer]:
+def urgent(picture: bytes, number: int) -> bytes:
+    return request(distinct(picture, number), X_Request_Timeout_Ms=str(DEADLINE_MS))
+
+
+async def overload(port: int, picture: bytes, seconds: float) -> list[Answer]:
     """Ask at ten times the capacity, whatever comes back."""
     asked = []
-    async for _ in ticks(10 * CAPACITY, seconds):
-        asked.append(asyncio.create_task(ask_once(port, content)))
+    async for number in ticks(10 * CAPACITY, seconds):
+        asked.append(asyncio.create_task(ask_once(port, urgent(picture, number))))
     return await asyncio.gather(*asked)
 
 
@@ -31,12 +35,11 @@ async def overload(port: int, content: bytes, seconds: float) -> list[Answer]:
 def test_at_ten_times_the_capacity_what_is_accepted_is_in_time_and_the_rest_is_told_when_to_come(
     seconds: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
 ) -> None:
-    content = request(picture, X_Request_Timeout_Ms=str(DEADLINE_MS))
     arguments = (*toy_arguments(bundle), "--max-batch", "1", "--max-queue", str(QUEUE))
     with running(tmp_path, *arguments, sick="slow") as server:
-        asyncio.run(ask_all(server.port, [content] * QUEUE))
+        asyncio.run(ask_all(server.port, [urgent(picture, number) for number in range(QUEUE)]))
         before = server.memory_mb()
-        answers = asyncio.run(overload(server.port, content, seconds))
+        answers = asyncio.run(overload(server.port, picture, seconds))
         grown = server.memory_mb() - before
 
     served = [answer for answer in answers if answer.status == 200]
@@ -64,10 +67,11 @@ async def hang_up(port: int, content: bytes) -> None:
     writer.close()
 
 
-async def hang_up_often(server: ServerProcess, content: bytes, times: int) -> Answer:
-    for _ in range(times // 25):
-        await asyncio.gather(*(hang_up(server.port, content) for _ in range(25)))
-    return await ask_once(server.port, content)
+async def hang_up_often(server: ServerProcess, picture: bytes, times: int) -> Answer:
+    for wave in range(0, times, 25):
+        contents = [request(distinct(picture, wave + number)) for number in range(25)]
+        await asyncio.gather(*(hang_up(server.port, content) for content in contents))
+    return await ask_once(server.port, request(picture))
 
 
 @pytest.mark.parametrize("times", [100, pytest.param(1000, marks=pytest.mark.slow)])
@@ -78,7 +82,7 @@ def test_the_work_of_those_who_hang_up_is_not_done(
     with running(tmp_path, *arguments, sick="slow") as server:
         before = server.memory_mb()
         begun = time.perf_counter()
-        answer = asyncio.run(hang_up_often(server, request(picture), times))
+        answer = asyncio.run(hang_up_often(server, picture, times))
         seconds = time.perf_counter() - begun
         done = int(server.metric("panoptic_batch_images_sum"))
         waiting = server.metric("panoptic_queue_depth") + server.metric("panoptic_inflight_requests")

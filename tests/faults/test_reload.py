@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import MODEL, Bundle, read_bundle, write_manifest
-from tests.faults.caller import Answer, Caller, ask_once, get, request
+from tests.faults.caller import Answer, Caller, ask_once, distinct, get, request
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
 from tests.faults.table import Record, Row
@@ -48,18 +48,18 @@ def reload(server: ServerProcess) -> None:
 
 
 async def load_while_reloading(
-    server: ServerProcess, link: Path, turns: list[Path], content: bytes
+    server: ServerProcess, link: Path, turns: list[Path], contents: list[bytes]
 ) -> list[Answer]:
     over = asyncio.Event()
     answers: list[Answer] = []
 
-    async def keep_asking() -> None:
+    async def keep_asking(content: bytes) -> None:
         caller = Caller(server.port)
         while not over.is_set():
             answers.append(await caller.ask(content))
         caller.close()
 
-    callers = [asyncio.create_task(keep_asking()) for _ in range(CALLERS)]
+    callers = [asyncio.create_task(keep_asking(content)) for content in contents]
     for target in turns:
         turn(link, target)
         await asyncio.to_thread(reload, server)
@@ -86,13 +86,13 @@ def test_a_reload_under_load_loses_nothing_and_mixes_nothing(
 ) -> None:
     link = tmp_path / "current"
     link.symlink_to(twins[0].path)
-    content = request(picture, X_Request_ID="same")
+    contents = [request(distinct(picture, number), X_Request_ID="same") for number in range(CALLERS)]
     turns = [twins[(number + 1) % 2].path for number in range(rounds)]
 
     with running(tmp_path, *toy_arguments(link), "--lame-duck-s", "0") as server:
-        warm = asyncio.run(load_while_reloading(server, link, turns[:2], content))
+        warm = asyncio.run(load_while_reloading(server, link, turns[:2], contents))
         before = server.memory_mb()
-        answers = asyncio.run(load_while_reloading(server, link, turns[2:], content)) + warm
+        answers = asyncio.run(load_while_reloading(server, link, turns[2:], contents)) + warm
         grown = server.memory_mb() - before
         swapped = server.metric("panoptic_reloads_total")
         server.signal(signal.SIGTERM)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from tests.faults.caller import Answer, Caller, ask_all, get, keep_asking, request
+from tests.faults.caller import Answer, Caller, ask_all, distinct, get, keep_asking, request
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
 from tests.faults.sick_server import SLOW_S
@@ -20,9 +20,14 @@ def turned_away(answer: Answer) -> bool:
     return answer.refused or answer.lost or answer.status == 503
 
 
-async def load_until_stopped(server: ServerProcess, content: bytes) -> list[Answer]:
+def many(picture: bytes, count: int, **headers: str) -> list[bytes]:
+    """So many requests, no two alike."""
+    return [request(distinct(picture, number), **headers) for number in range(count)]
+
+
+async def load_until_stopped(server: ServerProcess, contents: list[bytes]) -> list[Answer]:
     """Ask by some callers all the time, and stop the server in the midst of it."""
-    callers = [asyncio.create_task(keep_asking(server.port, content, turned_away)) for _ in range(CALLERS)]
+    callers = [asyncio.create_task(keep_asking(server.port, content, turned_away)) for content in contents]
     await asyncio.sleep(0.4)
     server.signal(signal.SIGTERM)
     return [answer for answers in await asyncio.gather(*callers) for answer in answers]
@@ -32,14 +37,14 @@ async def load_until_stopped(server: ServerProcess, content: bytes) -> list[Answ
 def test_sigterm_under_load_loses_no_request(
     rounds: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
 ) -> None:
-    content = request(picture, Accept="image/png", X_Request_ID="same")
+    contents = many(picture, CALLERS, Accept="image/png", X_Request_ID="same")
     answers, codes, memory = [], [], 0.0
     for number in range(rounds):
         # Every second round without a lame duck: then all connections are in use when the port closes.
         lame_duck_s = "0.3" if number % 2 == 0 else "0"
         with running(tmp_path, *toy_arguments(bundle), "--lame-duck-s", lame_duck_s) as server:
             memory = max(memory, server.memory_mb())
-            answers += asyncio.run(load_until_stopped(server, content))
+            answers += asyncio.run(load_until_stopped(server, contents))
             codes.append(server.end())
 
     served = [answer for answer in answers if answer.status == 200]
@@ -82,7 +87,7 @@ def test_what_waits_for_the_engine_is_answered_and_what_comes_later_is_refused(
     async def visit(server: ServerProcess) -> tuple[list[Answer], Answer]:
         idle = Caller(server.port)
         await idle.ask(get("/livez"))
-        waiting = asyncio.create_task(ask_all(server.port, [request(picture)] * 12))
+        waiting = asyncio.create_task(ask_all(server.port, many(picture, 12)))
         await asyncio.sleep(2 * SLOW_S)
         server.signal(signal.SIGINT)  # no lame duck
         await asyncio.sleep(SLOW_S)
@@ -103,7 +108,7 @@ def test_what_is_not_done_when_the_drain_ends_is_answered_too(
     bundle: Bundle, picture: bytes, tmp_path: Path
 ) -> None:
     async def visit(server: ServerProcess) -> list[Answer]:
-        waiting = asyncio.create_task(ask_all(server.port, [request(picture)] * 40))
+        waiting = asyncio.create_task(ask_all(server.port, many(picture, 40)))
         await asyncio.sleep(3 * SLOW_S)
         server.signal(signal.SIGINT)
         return await waiting

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
+from service.settings import Settings
 from tests.faults.caller import Answer, Caller, ask_all, ask_once, distinct, read_answer, request, ticks
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
@@ -97,13 +98,14 @@ def test_the_work_of_those_who_hang_up_is_not_done(
     assert grown < 100
 
 
-async def dawdle(port: int, content: bytes, seconds: float) -> Answer:
-    """Send a request byte by byte, and say how it ended."""
+async def dawdle(port: int, content: bytes, seconds: float, at_once: int = 0) -> Answer:
+    """Send a request byte by byte, the first ones at once, and say how it ended."""
     begun = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     reading = asyncio.create_task(read_answer(reader))
     try:
-        for byte in content:
+        writer.write(content[:at_once])
+        for byte in content[at_once:]:
             writer.write(bytes([byte]))
             await asyncio.wait({reading}, timeout=0.2)
             if reading.done() or time.perf_counter() - begun > seconds:
@@ -141,3 +143,26 @@ def test_slow_senders_keep_nobody_waiting(
     wrong = sum(answer.status != 200 for answer in quick)
     record(Row("slow senders: others", len(quick), lost, wrong, max(each.seconds for each in quick), grown))
     assert (lost, wrong) == (0, 0)
+
+
+@pytest.mark.skipif("body_timeout_s" not in Settings.model_fields, reason="senders have no time limit yet")
+@pytest.mark.parametrize("at_once", [0, 90], ids=["of headers", "of a body"])
+def test_slow_senders_are_cut(
+    at_once: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
+) -> None:
+    async def visit(port: int) -> list[Answer]:
+        content = request(picture)
+        return await asyncio.gather(*(dawdle(port, content, 20, at_once) for _ in range(20)))
+
+    arguments = (*toy_arguments(bundle), "--head-timeout-s", "1", "--body-timeout-s", "1")
+    with running(tmp_path, *arguments) as server:
+        before = server.memory_mb()
+        answers = asyncio.run(visit(server.port))
+        grown = server.memory_mb() - before
+
+    wrong = sum(answer.status not in (0, 408) for answer in answers)
+    uncut = sum(answer.seconds >= 20 for answer in answers)
+    record(
+        Row("slow senders: cut", len(answers), 0, wrong + uncut, max(each.seconds for each in answers), grown)
+    )
+    assert (wrong, uncut) == (0, 0)

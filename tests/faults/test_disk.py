@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from model.bundle import Bundle
 from tests.faults.caller import Answer, ask_all, ask_once, distinct, get, request
 from tests.faults.conftest import toy_arguments
@@ -28,7 +30,7 @@ def wait_until_ready(port: int) -> None:
         time.sleep(0.05)
 
 
-def ask_on_a_full_disk(bundle: Bundle, picture: bytes) -> tuple[list[Answer], int]:
+def ask_on_a_full_disk(bundle: Bundle, picture: bytes, count: int) -> tuple[list[Answer], int]:
     """A server that can write neither files, nor its log, nor on which port it is ready: answers, exit code."""
     port = free_port()
     arguments = (*QUICK, *toy_arguments(bundle), "--port", str(port), "--log-level", "debug")
@@ -41,7 +43,7 @@ def ask_on_a_full_disk(bundle: Bundle, picture: bytes) -> tuple[list[Answer], in
         )
     try:
         wait_until_ready(port)
-        answers = asyncio.run(ask_all(port, [request(distinct(picture, number)) for number in range(20)]))
+        answers = asyncio.run(ask_all(port, [request(distinct(picture, number)) for number in range(count)]))
         server.send_signal(signal.SIGINT)
         return answers, server.wait(60)
     finally:
@@ -49,8 +51,9 @@ def ask_on_a_full_disk(bundle: Bundle, picture: bytes) -> tuple[list[Answer], in
         server.wait()
 
 
-def test_a_full_disk_ends_no_request(bundle: Bundle, picture: bytes, record: Record) -> None:
-    answers, code = ask_on_a_full_disk(bundle, picture)
+@pytest.mark.parametrize("count", [20, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_full_disk_ends_no_request(count: int, bundle: Bundle, picture: bytes, record: Record) -> None:
+    answers, code = ask_on_a_full_disk(bundle, picture, count)
 
     lost = sum(answer.lost for answer in answers)
     wrong = sum(answer.status != 200 for answer in answers) + (code != 0)

@@ -63,7 +63,15 @@ async def lose_the_engine(
     return [*await waiting, *await others], live, late
 
 
-@pytest.mark.parametrize(("symptom", "pushes"), [("hang", 1), ("die", 4)])
+@pytest.mark.parametrize(
+    ("symptom", "pushes"),
+    [
+        ("hang", 1),
+        ("die", 4),
+        pytest.param("hang", 8, marks=pytest.mark.slow),
+        pytest.param("die", 40, marks=pytest.mark.slow),
+    ],
+)
 def test_an_engine_that_is_lost_fails_its_probe_answers_all_and_ends_with_its_own_code(
     symptom: str,
     pushes: int,

@@ -130,13 +130,14 @@ async def dawdle_and_ask(
     return quick, list(await asyncio.gather(*dawdling))
 
 
+@pytest.mark.parametrize(("slow", "seconds"), [(50, 1), pytest.param(200, 5, marks=pytest.mark.slow)])
 def test_slow_senders_keep_nobody_waiting(
-    bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
+    slow: int, seconds: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
 ) -> None:
-    arguments = (*toy_arguments(bundle), "--max-queue", "64")
+    arguments = (*toy_arguments(bundle), "--max-queue", "1000")
     with running(tmp_path, *arguments) as server:
         before = server.memory_mb()
-        quick, _ = asyncio.run(dawdle_and_ask(server.port, request(picture), 50, 1))
+        quick, _ = asyncio.run(dawdle_and_ask(server.port, request(picture), slow, seconds))
         grown = server.memory_mb() - before
 
     lost = sum(answer.lost for answer in quick)
@@ -147,12 +148,13 @@ def test_slow_senders_keep_nobody_waiting(
 
 @pytest.mark.skipif("body_timeout_s" not in Settings.model_fields, reason="senders have no time limit yet")
 @pytest.mark.parametrize("at_once", [0, 90], ids=["of headers", "of a body"])
+@pytest.mark.parametrize("slow", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_slow_senders_are_cut(
-    at_once: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
+    slow: int, at_once: int, bundle: Bundle, picture: bytes, tmp_path: Path, record: Record
 ) -> None:
     async def visit(port: int) -> list[Answer]:
         content = request(picture)
-        return await asyncio.gather(*(dawdle(port, content, 20, at_once) for _ in range(20)))
+        return await asyncio.gather(*(dawdle(port, content, 20, at_once) for _ in range(slow)))
 
     arguments = (*toy_arguments(bundle), "--head-timeout-s", "1", "--body-timeout-s", "1")
     with running(tmp_path, *arguments) as server:

@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 LISTS := pyproject.toml constraints.txt
-EXTRAS := export,train,evaluate,bench,dev
+EXTRAS := export,train,evaluate,client,bench,dev
 
 .PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean openapi
 

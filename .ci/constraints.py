@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SETS = (".[export,train,evaluate,bench,dev]", ".[openvino]", ".[gpu]")
+SETS = (".[export,train,evaluate,client,bench,dev]", ".[openvino]", ".[gpu]")
 EXACT = ("torch==2.14.1", "torchvision==0.29.1")  # goldens and certificates were made with these
 HEADER = "# Every package, at the version the tests ran with. Made by `make constraints` from pyproject.toml."
 

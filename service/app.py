@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
@@ -13,11 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from model.bundle import Bundle, read_bundle
+from model.bundle import Bundle
 from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
 from service.http.context import RequestContext
+from service.http.farewell import Farewell
 from service.http.flights import Flights
 from service.http.forecast import Forecast
 from service.http.gate import Gate
@@ -29,10 +31,12 @@ from service.http.patience import BodyInTime
 from service.http.problems import Problem
 from service.http.readiness import Readiness
 from service.http.security import SecurityHeaders
+from service.loading import Loading, read_again
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
+from service.watchdog import watch
 
 log = logging.getLogger("panoptic")
 
@@ -49,23 +53,25 @@ def create_app(
     Args:
         predictor: a model that is ready; without one the bundle of the settings is loaded when the app starts, and
             the app answers 503 until it has proved itself. The app closes it at its end.
-        on_state: called on the event loop when the model is ready or has failed.
+        on_state: called on the event loop when the model is ready, has failed, or its engine is lost.
 
     Raises:
         BundleError: the bundle of the settings cannot be trusted.
         SettingsError: the file of keys cannot be used.
     """
-    bundle = read_bundle(settings.bundle) if predictor is None else predictor.bundle
+    bundle = read_again(settings.bundle) if predictor is None else predictor.bundle
     parts = _parts(settings)
+    loading = Loading(parts.readiness, settings.bundle, partial(_open_and_prove, settings, parts.metrics))
     app = FastAPI(
         title="Panoptic segmentation",
         version=_version(),
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _live(parts, bundle, predictor, on_state),
+        lifespan=lambda app: _live(parts, loading, bundle, predictor, on_state),
         middleware=_middleware(parts),
     )
     app.state.parts = parts
+    app.state.loading = loading
     for router in _ROUTERS:
         app.include_router(router)
     _answer_errors(app)
@@ -139,6 +145,7 @@ def _middleware(parts: Parts) -> list[Middleware]:
     return [
         Middleware(SecurityHeaders),
         Middleware(RequestContext, metrics=parts.metrics),
+        Middleware(Farewell, readiness=parts.readiness),
         Middleware(RequireKey, keys=keys, metrics=parts.metrics),
         Middleware(BodyInTime, timeout_s=settings.body_timeout_s, metrics=parts.metrics),
     ]
@@ -146,33 +153,37 @@ def _middleware(parts: Parts) -> list[Middleware]:
 
 @asynccontextmanager
 async def _live(
-    parts: Parts, bundle: Bundle, predictor: Predictor | None, on_state: OnState
+    parts: Parts, loading: Loading, bundle: Bundle, predictor: Predictor | None, on_state: OnState
 ) -> AsyncIterator[None]:
-    """The app's life: the model is loaded beside it, and closed when all is answered."""
-    loading = asyncio.create_task(_load(parts, bundle, predictor, on_state))
+    """The app's life: the model is loaded beside it, watched, and closed when all is answered."""
+    begun = asyncio.create_task(_begin(parts, loading, bundle, predictor, on_state))
+    watching = asyncio.create_task(_watch(parts, on_state))
     try:
         yield
     finally:
-        await loading
-        parts.readiness.stopping()
-        if parts.readiness.predictor is not None:
-            await asyncio.to_thread(parts.readiness.predictor.close)
+        watching.cancel()
+        parts.readiness.stop()
+        await begun
+        await loading.close()
         await asyncio.to_thread(parts.pool.shutdown)
 
 
-async def _load(parts: Parts, bundle: Bundle, predictor: Predictor | None, on_state: OnState) -> None:
-    try:
-        if predictor is None:
-            predictor = await asyncio.to_thread(_open_and_prove, parts, bundle)
-        parts.readiness.ready(predictor)
-    except Exception as error:
-        log.error("the model failed to load: %s", error)
-        parts.readiness.failed(error)
+async def _begin(
+    parts: Parts, loading: Loading, bundle: Bundle, predictor: Predictor | None, on_state: OnState
+) -> None:
+    await loading.first(bundle, predictor)
     on_state(parts.readiness)
 
 
-def _open_and_prove(parts: Parts, bundle: Bundle) -> Predictor:
-    predictor = open_predictor(bundle, parts.settings, parts.metrics)
+async def _watch(parts: Parts, on_state: OnState) -> None:
+    reason = await watch(parts.readiness, parts.settings.engine_timeout_s)
+    log.critical("%s", reason)
+    parts.readiness.lose(reason)
+    on_state(parts.readiness)
+
+
+def _open_and_prove(settings: Settings, metrics: Metrics, bundle: Bundle) -> Predictor:
+    predictor = open_predictor(bundle, settings, metrics)
     try:
         predictor.prove()
     except BaseException:

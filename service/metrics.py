@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 __all__ = ["CONTENT_TYPE", "STATES", "Metrics"]
 
-STATES = ("starting", "ready", "failed", "stopping")
+STATES = ("starting", "ready", "failed", "leaving", "stopping", "lost")
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32)
@@ -131,6 +131,12 @@ class Metrics:
             "panoptic_backend_trial_seconds",
             "Time of one photograph with each runtime and precision that was measured at the start.",
             ["backend", "precision"],
+            registry=self.registry,
+        )
+        self.reloads = Counter(
+            "panoptic_reloads",
+            "Bundles that were loaded again while serving: swapped, same, kept (the old one, as the new failed).",
+            ["result"],
             registry=self.registry,
         )
         self.set_state(STATES[0])

@@ -1,7 +1,7 @@
-"""The command panoptic-predict: the service's walk over files, without a server."""
+"""The command panoptic-predict: the service's walk over files, without a server or through one."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from model.bundle import BundleError, read_bundle
@@ -10,7 +10,7 @@ from service.pipeline.encode import describe, panoptic_png, to_json
 from service.pipeline.image_errors import ImageError
 from service.pipeline.overlay import draw_overlay, encode_overlay
 from service.pipeline.predictor import Predictor
-from service.settings import Parser, SettingsError, add_settings, read_settings
+from service.settings import Parser, SettingsError, add_settings, flag, read_settings
 
 MISTAKE = 2  # exit code of a wrong option or an unusable file
 SETTINGS = ("bundle", "backend", "precision", "threads", "max_megapixels")
@@ -20,10 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Segment photographs; the exit code is 0, 1 where some are no usable photographs, 2 after a mistake."""
     try:
         options = vars(_parser().parse_args(arguments))
-        photographs, out = options.pop("photographs"), options.pop("out")
+        photographs, out, url = (options.pop(name) for name in ("photographs", "out", "url"))
         settings = read_settings(options)
         _check(photographs)
         out.mkdir(parents=True, exist_ok=True)
+        if url is not None:
+            return 0 if _by_server(url, photographs, out, options) else 1
         predictor = open_predictor(read_bundle(settings.bundle), settings)
     except (SettingsError, BundleError) as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -49,8 +51,30 @@ def _parser() -> Parser:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="directory for the answers; made where missing"
     )
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="ask this server instead of loading a model; the overlay is a WebP then [extra: client]",
+    )
     add_settings(parser, SETTINGS)
     return parser
+
+
+def _by_server(url: str, photographs: Sequence[Path], out: Path, options: Mapping[str, object]) -> bool:
+    """The same by a server.
+
+    Raises: SettingsError: the extra is missing, or an option is the server's own to have.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise SettingsError(f"{flag(name)} is for a model of one's own; with --url the server has its.")
+    try:
+        from service.client.files import predict_by_server
+    except ImportError as error:
+        raise SettingsError(
+            f"--url needs {error.name}. Install it with `pip install 'panoptic-service[client]'`."
+        ) from error
+    return predict_by_server(url, [(photograph, out / name) for photograph, name in _named(photographs)])
 
 
 def _check(photographs: Sequence[Path]) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 
@@ -12,17 +11,23 @@ from model.bundle import BundleError
 from service.app import create_app
 from service.http.connection import connection_class
 from service.http.readiness import Readiness
+from service.listener import address, open_listener
+from service.server import Server
 from service.settings import Parser, Settings, SettingsError, add_settings, read_settings
 
 MISTAKE = 2  # exit code of a wrong option or an unusable file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code is 0, or 2 after a mistake told in one sentence."""
+    """Serve until SIGTERM or Ctrl-C; the exit code is 0, or 2 after a mistake told in one sentence.
+
+    Where the engine is lost, the process ends with `service.server.ENGINE_LOST`.
+    """
     try:
         parser = Parser(
             "panoptic-serve",
-            description="Serve panoptic segmentation over HTTP. Every option is also an environment variable.",
+            description="Serve panoptic segmentation over HTTP. Every option is also an environment variable. "
+            "SIGTERM stops the server once all it accepted is answered; SIGHUP loads the bundle anew.",
             allow_abbrev=False,
         )
         add_settings(parser)
@@ -40,65 +45,48 @@ def serve(settings: Settings) -> None:
         SettingsError: the address cannot be listened on.
         BundleError: the model cannot be trusted, or failed its self-test.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to load anew yet
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, ends no request
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     failures: list[Exception] = []
 
     def on_state(readiness: Readiness) -> None:
-        if readiness.error is not None:
+        if readiness.lost:
+            server.lose_engine()
+        elif readiness.error is not None:
             failures.append(readiness.error)
             server.should_exit = True
-        elif readiness.predictor is not None:
-            backend, manifest = readiness.predictor.backend, readiness.predictor.manifest
-            print(
-                f"{manifest.name} {manifest.version} is ready on {_address(listener)} "
-                f"({backend.name}, {backend.device}, {backend.precision}). Stop it with Ctrl-C.",
-                flush=True,
-            )
+        elif readiness.state == "ready":
+            _say(_ready(readiness, address(listener)))
 
     app = create_app(settings, on_state=on_state)
-    listener = _listen(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=connection_class(
-                head_timeout_s=settings.head_timeout_s, body_timeout_s=settings.body_timeout_s
-            ),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.drain_s,
-        )
-    )
-    # Uvicorn finishes what it has and then raises the signal again, for whoever had it before: nobody.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    with listener:
+    http = connection_class(head_timeout_s=settings.head_timeout_s, body_timeout_s=settings.body_timeout_s)
+    config = uvicorn.Config(app, http=http, ws="none", log_config=None, access_log=False, server_header=False)
+    with open_listener(settings) as listener:
+        server = Server(config, settings, app.state.parts.readiness, listener, app.state.loading.reload_soon)
         server.run(sockets=[listener])
     if failures:
         raise failures[0]
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _ready(readiness: Readiness, where: str) -> str:
+    predictor = readiness.require()
+    backend, manifest = predictor.backend, predictor.manifest
+    return (
+        f"{manifest.name} {manifest.version} is ready on {where} "
+        f"({backend.name}, {backend.device}, {backend.precision}). Stop it with Ctrl-C."
+    )
+
+
+def _say(line: str) -> None:
+    """Print a line; where nobody can read it, as on a full disk, serving matters more."""
     try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-        # Inherited by every connection; without it the end of an answer waits 40 ms for the caller's delayed ACK.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
+        print(line, flush=True)
     except OSError as error:
-        raise SettingsError(
-            f"Nothing can listen on {settings.host} port {settings.port}: {error.strerror}. "
-            "Choose another with --host and --port."
-        ) from error
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        logging.getLogger("panoptic").warning("%s (stdout: %s)", line, error.strerror)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,22 @@ class Settings(BaseSettings):
         30,
         ge=1,
         le=3600,
-        description="Time that accepted photographs have to be answered after SIGTERM.",
+        description="Time that accepted photographs have to be answered once the server takes no more.",
+        json_schema_extra={"unit": "s"},
+    )
+    lame_duck_s: float = Field(
+        5,
+        ge=0,
+        le=3600,
+        description="Time in which the server still serves after SIGTERM, but is not ready any more, so that balancers "
+        "look elsewhere; Ctrl-C leaves it out.",
+        json_schema_extra={"unit": "s"},
+    )
+    engine_timeout_s: float = Field(
+        120,
+        ge=0.1,
+        le=3600,
+        description="Time that one batch may take; an engine that takes longer hangs, and the process ends with 3.",
         json_schema_extra={"unit": "s"},
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -27,10 +27,10 @@ DATA_HALF = (
     "model.variants",
 )
 EXTRAS = {
-    "service": ["bench", "evaluate", "openvino"],
+    "service": ["bench", "client", "evaluate", "openvino"],
     "model": ["export", "train"],
     "export": ["export"],
-    "tests": ["bench", "dev", "evaluate", "export", "train"],
+    "tests": ["bench", "client", "dev", "evaluate", "export", "train"],
 }
 
 

@@ -88,6 +88,7 @@ class Reader:
             self.port = free.getsockname()[1]
         self.environment = os.environ | {
             "PANOPTIC_PORT": str(self.port),
+            "PANOPTIC_LAME_DUCK_S": "0",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PANOPTIC_BACKEND": "onnxruntime",  # all that `make serve` installs
         }

@@ -34,7 +34,7 @@ def running_server(bundle: Path, arguments: Sequence[str] = ()) -> Iterator[Serv
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "service.serve", "--bundle", str(bundle), "--port", "0"),
-            *("--log-level", "warning", *arguments),
+            *("--log-level", "warning", "--lame-duck-s", "0", *arguments),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -58,7 +58,7 @@ class Admission:
         """
         load = Load(images, self._declared(request), urgency.priority, key_of(request))
         try:
-            predictor = self._readiness.require()
+            predictor = self._readiness.serving()
             self._check_length(request)
             self._check_queue(predictor, load)
             self._check_key(predictor, load)
@@ -68,7 +68,8 @@ class Admission:
             raise
         self._add(load, 1)
         try:
-            yield predictor
+            with self._readiness.leases.taken(predictor):
+                yield predictor
         finally:
             self._add(load, -1)
 

@@ -28,7 +28,7 @@ async def get_answer(digest: str, request: Request, parts: TheParts) -> Response
     """An answer once more, where the result cache is on: the address is the first one's Content-Location."""
     urgency = read_urgency(request, parts.settings.timeout_s)
     found = parts.cache.find(urgency.caller, digest)
-    predictor = parts.readiness.require()
+    predictor = parts.readiness.serving()
     if found is None or found[0].photograph.bundle != predictor.bundle.digest:
         raise Problem("not-found", _not_kept(on=parts.cache.on))
     name, seen = found

@@ -78,7 +78,7 @@ async def get_ready(parts: TheParts) -> ReadyAnswer:
 async def get_model(model: str, parts: TheParts) -> ModelMetadataAnswer:
     """The model's inputs and outputs."""
     check_model(model, parts)
-    predictor = parts.readiness.require()
+    predictor = parts.readiness.serving()
     return ModelMetadataAnswer(
         name=model,
         versions=[predictor.manifest.version],

@@ -154,6 +154,12 @@ PROBLEM_TYPES = {
         "The model is not ready",
         "The server is starting and proves itself on the bundle's golden pictures first, or it is stopping.",
     ),
+    "engine-lost": ProblemType(
+        503,
+        "The engine is lost",
+        "The engine hangs, or fails whatever it is given. The process ends by itself with exit code 3, so that whoever "
+        "supervises it starts a new one.",
+    ),
     "deadline-passed": ProblemType(
         504,
         "The deadline passed",

@@ -49,7 +49,7 @@ async def put_panoptic(request: Request, options: Options, parts: TheParts) -> R
 )
 async def get_model(parts: TheParts) -> Response:
     """What answers: the bundle's own words, its classes and colours, its proof, its capacity, this server's limits."""
-    predictor = parts.readiness.require()
+    predictor = parts.readiness.serving()
     content: dict[str, Any] = predictor.manifest.model_dump(mode="json", exclude={"files", "goldens"})
     backend, choice, settings = predictor.backend, predictor.choice, parts.settings
     content["digest"] = predictor.bundle.digest
@@ -75,7 +75,7 @@ async def get_model(parts: TheParts) -> Response:
 @router.get("/v1/labels", operation_id="get_labels", responses=problems("not-ready", "key-required"))
 async def get_labels(parts: TheParts) -> LabelsAnswer:
     """The classes: the names and numbers that answers tell and that `classes` takes."""
-    predictor = parts.readiness.require()
+    predictor = parts.readiness.serving()
     labels = [
         LabelAnswer(class_index=index, **category.model_dump())
         for index, category in enumerate(predictor.manifest.categories)
@@ -94,10 +94,11 @@ async def get_version(request: Request, parts: TheParts) -> VersionAnswer:
     "/livez",
     operation_id="get_livez",
     response_model_exclude_none=True,
-    responses=problems("invalid-option"),
+    responses=problems("engine-lost", "invalid-option"),
 )
 async def get_livez(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
-    """Whether the process answers at all."""
+    """Whether this process can answer: 503 where its engine is lost, and only a new process helps."""
+    parts.readiness.check_alive()
     return probed("alive", parts, verbose)
 
 

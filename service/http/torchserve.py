@@ -52,7 +52,7 @@ def check_model(name: str, parts: Parts) -> None:
 
     Raises: Problem: not-ready or not-found.
     """
-    here = parts.readiness.require().manifest.name
+    here = parts.readiness.serving().manifest.name
     if name != here:
         raise Problem("not-found", f"There is no model {name!r}; the model here is {here!r}.")
 

@@ -209,7 +209,7 @@ async def _bounded(parts: Parts, predictor: Predictor, asked: Asked, urgency: Ur
             f"again, tell who runs the server: the log has the error under {asked.request_id}.",
         ) from None
     except BatcherClosed:
-        parts.readiness.require()
+        parts.readiness.serving()
         raise
 
 

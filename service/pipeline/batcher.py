@@ -77,6 +77,7 @@ class Batcher(Generic[T, R]):
         self._closed = False
         self._busy_until = 0.0  # as expected, of the clock
         self._running_since: float | None = None
+        self._failures = 0
         self._last_key: Hashable | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
@@ -119,6 +120,11 @@ class Batcher(Generic[T, R]):
     def running_since(self) -> float | None:
         """When the batch that runs now began, of the monotonic clock; None while the engine is idle."""
         return self._running_since
+
+    @property
+    def failures(self) -> int:
+        """Batches that failed one after another until now; 0 where the last one did not."""
+        return self._failures
 
     def expected_wait_s(self, priority: Priority = Priority.BATCH) -> float:
         """Time until the engine has done what runs now and what waits, as the pace of earlier batches has it.
@@ -181,9 +187,11 @@ class Batcher(Generic[T, R]):
                 raise ValueError(f"{len(batch)} items were run, {len(results)} results came back")
         except Exception as error:
             self._running_since = None
+            self._failures += 1
             self._run_alone(batch, error)
             return
         self._running_since = None
+        self._failures = 0
         seconds = clock() - begun
         self._last_key = batch[0].key
         self._pace.learn(self._last_key, size, seconds)

@@ -15,9 +15,8 @@ import pytest
 from PIL import Image
 
 from model.bundle import Bundle
-from service import predict, serve
+from service import predict
 from service.pipeline.encode import rgb_to_ids
-from service.settings import Settings
 from tests.service.conftest import photograph
 from tests.service.toy import BUCKETS, write_toy
 
@@ -38,7 +37,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture
 def server(toy: Bundle) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address."""
-    process = start("--bundle", str(toy.path), "--port", "0", "--threads", "1")
+    process = start("--bundle", str(toy.path), "--port", "0", "--threads", "1", "--lame-duck-s", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
     yield process, line.partition(" on ")[2].partition(" ")[0]
@@ -59,14 +58,6 @@ def test_serving_says_where_and_answers_there_and_ends_well_on_sigterm(
     assert "PUT /v1/panoptic 200" in log
     assert "Traceback" not in log
     assert process.returncode == 0
-
-
-def test_the_end_of_an_answer_does_not_wait_for_a_delayed_acknowledgement() -> None:
-    with serve._listen(Settings(port=0)) as listener:
-        caller = socket.create_connection(listener.getsockname())
-        connection, _ = listener.accept()
-        with caller, connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_ends_in_one_sentence(toy: Bundle) -> None:

@@ -369,6 +369,18 @@ def test_an_engine_that_failed_is_idle(start: Start, engine: Engine) -> None:
     assert batcher.running_since is None
 
 
+def test_failures_are_counted_until_a_batch_does_not_fail(start: Start, engine: Engine) -> None:
+    batcher = start()
+    engine.free.set()
+
+    for _ in range(2):
+        batcher.submit(13).exception(timeout=10)
+    failed = batcher.failures
+    batcher.submit(1).result(timeout=10)
+
+    assert (failed, batcher.failures) == (2, 0)
+
+
 def test_the_wait_of_an_interactive_item_leaves_out_what_goes_after_it(start: Start) -> None:
     pace = Pace((1,))
     pace.learn(False, 1, 1000)

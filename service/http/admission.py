@@ -73,14 +73,15 @@ class Admission:
             self._add(load, -1)
 
     @contextmanager
-    def admit_more(self, request: Request, urgency: Urgency, images: int) -> Iterator[None]:
+    def admit_more(
+        self, request: Request, predictor: Predictor, urgency: Urgency, images: int
+    ) -> Iterator[None]:
         """Take in further photographs of a request that is in.
 
         Raises: Problem: queue-full or key-busy.
         """
         load = Load(images, 0, urgency.priority, key_of(request))
         try:
-            predictor = self._readiness.require()
             self._check_queue(predictor, load)
             self._check_key(predictor, load)
         except Problem as problem:

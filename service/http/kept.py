@@ -27,17 +27,16 @@ router = APIRouter()
 async def get_answer(digest: str, request: Request, parts: TheParts) -> Response:
     """An answer once more, where the result cache is on: the address is the first one's Content-Location."""
     urgency = read_urgency(request, parts.settings.timeout_s)
-    found = parts.cache.find(urgency.caller, digest)
-    predictor = parts.readiness.require()
-    if found is None or found[0].photograph.bundle != predictor.bundle.digest:
-        raise Problem("not-found", _not_kept(on=parts.cache.on))
-    name, seen = found
-    request.state.format = name.asked.format
-    if _has(request, digest):
-        response = Response(status_code=304)
-        tell(response, digest)
-        return response
     with parts.admission.admit(request, urgency) as predictor:
+        found = parts.cache.find(urgency.caller, digest)
+        if found is None or found[0].photograph.bundle != predictor.bundle.digest:
+            raise Problem("not-found", _not_kept(on=parts.cache.on))
+        name, seen = found
+        request.state.format = name.asked.format
+        if _has(request, digest):
+            response = Response(status_code=304)
+            tell(response, digest)
+            return response
         asked = replace(name.asked, request_id=request.state.request_id, begun=request.state.begun)
         work = asyncio.create_task(walk_again(parts, predictor, name.photograph, seen, asked, urgency))
         return await unless_gone(work, request) or gone(request, parts)

@@ -76,8 +76,8 @@ def test_a_request_counts_its_photographs(make: Callable[..., Admission]) -> Non
 def test_photographs_that_only_the_body_tells_are_taken_in_later(make: Callable[..., Admission]) -> None:
     admission = make(max_queue=4)
 
-    with admission.admit(asking(), urgent()):
-        with admission.admit_more(asking(), urgent(), 3):
+    with admission.admit(asking(), urgent()) as predictor:
+        with admission.admit_more(asking(), predictor, urgent(), 3):
             full = refusal(admission, asking(), urgent())
         with admission.admit(asking(), urgent()):
             pass

@@ -45,7 +45,7 @@ async def answer(
         if not sent.many and format_ != "ndjson":
             work = asyncio.create_task(walk(parts, predictor, _bytes(sent), asked, urgency))
             return await unless_gone(work, request) or gone(request, parts)
-        admitted.enter_context(parts.admission.admit_more(request, urgency, len(sent.images) - 1))
+        admitted.enter_context(parts.admission.admit_more(request, predictor, urgency, len(sent.images) - 1))
         tasks = answer_each(parts, predictor, sent.images, asked, urgency)
         if format_ == "ndjson":
             return Lines(tasks, request, parts, admitted.pop_all())

@@ -115,7 +115,7 @@ async def post_infer(model: str, request: Request, parts: TheParts) -> Response:
             parts.pool, read_inference, body, request.headers.get(HEADER), parts.settings.max_images
         )
         asked = make_asked(request, predictor, inference.params, "json")
-        with parts.admission.admit_more(request, urgency, len(inference.images) - 1):
+        with parts.admission.admit_more(request, predictor, urgency, len(inference.images) - 1):
             tasks = answer_each(parts, predictor, inference.images, asked, urgency)
             writing = asyncio.create_task(_write(tasks, inference, predictor.manifest))
             return await unless_gone(writing, request) or gone(request, parts)

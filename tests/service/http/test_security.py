@@ -28,7 +28,7 @@ def test_every_answer_forbids_guessing_and_loading(method: str, path: str, clien
 def test_a_fault_has_them_too(
     held_client: httpx.Client, held: Held, scene: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.http.routes.read_image", lambda *given: 1 // 0)
+    monkeypatch.setattr("service.http.answering.read_sent", lambda *given: 1 // 0)
 
     answer = held_client.post(URL, content=scene)
 

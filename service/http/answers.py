@@ -35,7 +35,7 @@ def make_answer(predictor: Predictor, prepared: Prepared, ran: Ran, asked: Asked
         drawn = draw_overlay(prepared.shown, panoptic.ids, panoptic.segments, predictor.manifest.categories)
         picture = encode_overlay(drawn)
     else:
-        picture = panoptic_png(panoptic.ids, panoptic.segments, request_id=asked.request_id)
+        picture = panoptic_png(panoptic, request_id=asked.request_id)
     ended = time.perf_counter()
     timings |= {"encode": (ended - begun) * 1000, "total": (ended - asked.begun) * 1000}
     content, media_type = _write(predictor, prepared, panoptic, picture, asked, timings)

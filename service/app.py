@@ -24,6 +24,7 @@ from service.http.readiness import Readiness
 from service.http.schemas import ProblemAnswer
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
+from service.pipeline.memory import keep_heaps_small
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 
@@ -68,6 +69,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     Raises: BundleError: no runtime here can run it.
     """
     batches = (metrics or Metrics()).batches
+    keep_heaps_small()  # before the first graph is loaded
     choice = choose_backend(
         bundle,
         runtime=settings.backend,

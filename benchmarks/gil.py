@@ -27,7 +27,7 @@ from service.pipeline.encode import ids_to_rgb, number_ids, panoptic_png, rle_ma
 from service.pipeline.images import read_photograph
 from service.pipeline.jpeg import decode_jpeg
 from service.pipeline.overlay import draw_overlay, encode_overlay
-from service.pipeline.panoptic import merge_heads
+from service.pipeline.panoptic import merge_heads, panoptic_of
 from service.pipeline.png import rgb_png
 from service.settings import Settings
 
@@ -104,9 +104,10 @@ def _calls() -> dict[str, Callable[[], object]]:
     ids = id_map(SIZE)
     segments = segments_of(ids)
     colors = ids_to_rgb(ids)
+    panoptic = panoptic_of(ids, segments)
     drawn = draw_overlay(photograph, ids, segments, CATEGORIES)
     files = {kind: _file(photograph, kind) for kind in ("PNG", "WEBP", "BMP", "TIFF", "GIF")}
-    picture = panoptic_png(ids, segments)
+    picture = panoptic_png(panoptic)
     settings = Settings(threads=1)
     predictor = open_predictor(read_bundle(settings.bundle), settings)
     prepared = predictor.prepare(data)
@@ -130,8 +131,8 @@ def _calls() -> dict[str, Callable[[], object]]:
         "ids_to_rgb": lambda: ids_to_rgb(ids),
         "number_ids": lambda: number_ids(ids, segments),
         "rgb_png": lambda: rgb_png(colors),
-        "panoptic_png": lambda: panoptic_png(ids, segments),
-        "panoptic_png, palette": lambda: panoptic_png(ids, segments, palette=True),
+        "panoptic_png": lambda: panoptic_png(panoptic),
+        "panoptic_png, palette": lambda: panoptic_png(panoptic, palette=True),
         "rle_masks": lambda: rle_masks(ids, segments),
         "overlay: drawn": lambda: draw_overlay(photograph, ids, segments, CATEGORIES),
         "overlay: WebP": lambda: encode_overlay(drawn),

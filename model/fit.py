@@ -73,15 +73,19 @@ def fit(
     Args:
         photograph: its own size where the pixels are a reduced copy of it.
         box: where in the pixels it lies, as for `resize`.
-        out: (rows, columns, 3) of the bucket, written and returned, such as a place in a batch; None makes one.
+        out: (rows, columns, 3) of the bucket, written and returned, such as a place in a batch; None makes one, or
+            returns the pixels themselves where they fill the bucket as they are.
     """
     photograph = photograph or (pixels.shape[0], pixels.shape[1])
     sizes = Sizes(input=bucket, fitted=fitted_size(photograph, bucket), output=photograph)
     rows, columns = sizes.fitted
+    fitted = resize(pixels, sizes.fitted, box)
+    if out is None and sizes.fitted == bucket:
+        return fitted, sizes
     canvas = np.empty((*bucket, 3), np.uint8) if out is None else out
     canvas[rows:] = pad_value
     canvas[:rows, columns:] = pad_value
-    canvas[:rows, :columns] = resize(pixels, sizes.fitted, box)
+    canvas[:rows, :columns] = fitted
     return canvas, sizes
 
 

@@ -34,6 +34,7 @@ from service.http.security import SecurityHeaders
 from service.loading import Loading, read_again
 from service.metrics import Metrics
 from service.pipeline.choice import Choice, choose_backend
+from service.pipeline.memory import keep_heaps_small
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 from service.watchdog import watch
@@ -85,6 +86,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     Raises: BundleError: no runtime here can run it.
     """
     batches = (metrics or Metrics()).batches
+    keep_heaps_small()  # before the first graph is loaded
     choice = choose_backend(
         bundle,
         runtime=settings.backend,

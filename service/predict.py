@@ -112,7 +112,7 @@ def _predict(predictor: Predictor, photograph: Path, target: Path) -> bool:
         orientation=prepared.orientation,
         timings_ms=timings,
     )
-    _suffixed(target, ".png").write_bytes(panoptic_png(panoptic.ids, panoptic.segments))
+    _suffixed(target, ".png").write_bytes(panoptic_png(panoptic))
     _suffixed(target, ".json").write_bytes(to_json(document, indent=True))
     _suffixed(target, ".overlay.jpg").write_bytes(encode_overlay(overlay, "JPEG"))
     print(f"{photograph}: {len(panoptic.segments)} segments, see {_suffixed(target, '.overlay.jpg')}")

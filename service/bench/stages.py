@@ -190,7 +190,7 @@ class _Stopwatch:
 def _after(costs: _Stopwatch, heads: Heads, sizes: Sizes, manifest: Manifest, merging: MergingSpec) -> None:
     """What comes after the network."""
     panoptic = costs("group", lambda: merge_heads(heads, sizes, manifest, merging))
-    costs("encode", lambda: panoptic_png(panoptic.ids, panoptic.segments))
+    costs("encode", lambda: panoptic_png(panoptic))
 
 
 def _medians(run: Callable[[_Stopwatch], None], seconds: float) -> Costs:

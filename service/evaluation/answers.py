@@ -78,7 +78,7 @@ class Answers:
 
     def keep(self, name: str, panoptic: Panoptic, reading: Reading) -> None:
         """Keep an answer; its line is written last, so that a line stands for whole files."""
-        png = panoptic_png(panoptic.ids, panoptic.segments)
+        png = panoptic_png(panoptic)
         (self.path / PANOPTIC / f"{name}.png").write_bytes(png)
         Image.fromarray(reading.classes).save(self.path / SEMANTIC / f"{name}.png", compress_level=1)
         rows, columns = panoptic.ids.shape

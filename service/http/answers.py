@@ -92,18 +92,19 @@ def write_parts(parts: Iterable[tuple[str, bytes]]) -> tuple[bytes, str]:
 
 
 def _encode(predictor: Predictor, prepared: Prepared, panoptic: Panoptic, asked: Asked) -> _Encoded:
-    ids, segments, needs = panoptic.ids, panoptic.segments, asked.needs
+    segments, needs = panoptic.segments, asked.needs
     overlay = b""
     if asked.shows_photograph:
         assert prepared.shown is not None  # `prepare` was told to keep it
-        overlay = encode_overlay(draw_overlay(prepared.shown, ids, segments, predictor.manifest.categories))
+        drawn = draw_overlay(prepared.shown, panoptic.ids, segments, predictor.manifest.categories)
+        overlay = encode_overlay(drawn)
     return _Encoded(
-        png=panoptic_png(ids, segments, request_id=asked.request_id, palette=asked.palette)
+        png=panoptic_png(panoptic, request_id=asked.request_id, palette=asked.palette)
         if "panoptic_png" in needs
         else b"",
         overlay=overlay,
-        rle=rle_masks(ids, segments) if "segmentation" in needs else [],
-        masks=hugging_face_masks(ids, segments) if asked.format == "huggingface" else [],
+        rle=rle_masks(panoptic.ids, segments) if "segmentation" in needs else [],
+        masks=hugging_face_masks(panoptic.ids, segments) if asked.format == "huggingface" else [],
     )
 
 

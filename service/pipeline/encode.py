@@ -9,7 +9,8 @@ import orjson
 from numpy.typing import NDArray
 
 from model.bundle import Bundle, Size
-from service.pipeline.png import palette_png, rgb_png
+from service.pipeline.panoptic import Ids, Panoptic
+from service.pipeline.png import code_png, palette_png
 from service.pipeline.rle import compressed_masks
 from service.pipeline.segments import Segment
 
@@ -17,24 +18,23 @@ MAX_ID = (1 << 24) - 1
 _PALETTE_COLORS = 256
 
 
-def panoptic_png(
-    ids: NDArray[np.int32], segments: Sequence[Segment], *, request_id: str = "", palette: bool = False
-) -> bytes:
+def panoptic_png(panoptic: Panoptic, *, request_id: str = "", palette: bool = False) -> bytes:
     """Write ids as RGB, id = R + 256 G + 65536 B, with the segments as JSON in an iTXt chunk.
 
     Args:
-        ids: (H, W), 0 to MAX_ID.
-        segments: in order of id, one for every id but 0.
+        panoptic: of ids up to MAX_ID.
         palette: 8 bits a pixel, whose palette holds the same RGB, where it has room for all; a reader that doesn't
             expand palettes sees numbers that mean nothing.
     """
+    segments = panoptic.segments
     texts = {"segments_info": to_json([segment.to_json() for segment in segments]).decode()}
     if request_id:
         texts["request_id"] = request_id
     if palette and len(segments) < _PALETTE_COLORS:
-        there_are = np.array([[0, *(segment.id for segment in segments)]], np.int32)
-        return palette_png(number_ids(ids, segments).astype(np.uint8), ids_to_rgb(there_are)[0], texts)
-    return rgb_png(ids_to_rgb(ids), texts)
+        there_are = np.array([0, *(segment.id for segment in segments)], np.int32)
+        numbers = np.searchsorted(there_are, panoptic.code_ids).astype(np.uint8)
+        return palette_png(panoptic.codes, numbers, _colors(there_are), texts)
+    return code_png(panoptic.codes, _colors(panoptic.code_ids), texts)
 
 
 def rle_masks(ids: NDArray[np.int32], segments: Sequence[Segment]) -> list[dict[str, Any]]:
@@ -58,6 +58,11 @@ def ids_to_rgb(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
     """(H, W) ids to (H, W, 3) COCO colours."""
     little = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
     return np.asarray(cv2.cvtColor(little, cv2.COLOR_RGBA2RGB), np.uint8)
+
+
+def _colors(ids: Ids) -> NDArray[np.uint8]:
+    """(S,) ids to (S, 3) COCO colours."""
+    return np.ascontiguousarray(ids_to_rgb(ids[None])[0])
 
 
 def rgb_to_ids(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:

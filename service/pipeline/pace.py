@@ -1,9 +1,11 @@
 """How long the engine takes for a batch, as measured, and which size of batch is the best to run."""
 
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
 
 _NEWEST = 0.2  # weight of the newest batch in the running mean
 _GAIN = 0.03  # share of an image's time that a larger batch must save, or the smaller answers sooner
+_PAYS = 0.1  # share that it must save when it is first measured, or its memory is not worth it
 
 
 class Pace:
@@ -17,6 +19,10 @@ class Pace:
         """
         self.sizes = tuple(sorted(sizes))
         self._seconds: dict[tuple[Hashable, int], float] = {}
+
+    def keep(self, sizes: Sequence[int]) -> None:
+        """Leave out the sizes that are not among these."""
+        self.sizes = tuple(size for size in self.sizes if size in sizes)
 
     def learn(self, key: Hashable, size: int, seconds: float) -> None:
         """Take a batch into the mean of its kind."""
@@ -59,3 +65,20 @@ class Pace:
     def _each(self, key: Hashable, size: int, count: int) -> float:
         seconds = self.seconds(key, size)
         return seconds / min(size, count) if seconds else 1.0 / min(size, count)
+
+
+def worthwhile(seconds_of: Callable[[int], float], sizes: Sequence[int]) -> dict[int, float]:
+    """Measure batch sizes, the smallest first, up to the first that saves nothing an image.
+
+    Args:
+        seconds_of: runs a batch of a size.
+    Returns: seconds of those that pay: {size: seconds}. On a processor's cores that is mostly 1 alone.
+    """
+    found: dict[int, float] = {}
+    least = math.inf
+    for size in sorted(sizes):
+        seconds = seconds_of(size)
+        if seconds / size > least * (1 - _PAYS):
+            break
+        found[size], least = seconds, seconds / size
+    return found

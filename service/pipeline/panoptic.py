@@ -3,7 +3,9 @@
 Equal to `model.tail.finish`, the reference in torch, pixel for pixel; docs/merging.md says by what right it does less.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +13,48 @@ from numpy.typing import NDArray
 from model.bundle import CategorySpec, HeadsSpec, Manifest, MergingSpec
 from model.fit import Sizes
 from service.backends import Floats, Heads
-from service.pipeline.kernels.axis import Numbers, axes
+from service.pipeline.kernels.axis import Axis, Grid, Numbers, axes
 from service.pipeline.kernels.classes import rank
-from service.pipeline.kernels.merge import Codes, merge, rename
+from service.pipeline.kernels.codes import Labels, rename
+from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
-from service.pipeline.kernels.scores import NO_CLASS, score
+from service.pipeline.kernels.scores import NO_CLASS, Reading, lay_reading, score
+from service.pipeline.kernels.squares import Squares, lay_squares
 from service.pipeline.segments import Measures, Segment, measure
+
+_SIZES = 32  # of photographs, whose axes are kept
+
+Ids = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Panoptic:
-    """The answer to one photograph."""
+    """The answer to one photograph.
 
-    ids: NDArray[np.int32]  # (H, W), 0 is void
+    Pixels hold codes, numbers as the merging counted them: half as large as ids, of which an answer in PNG needs none.
+    """
+
+    codes: Labels  # (H, W)
+    code_ids: Ids  # (S,) id of each code, 0 is void
     segments: tuple[Segment, ...]  # one an id, in order of id
+
+    @cached_property
+    def ids(self) -> Ids:
+        """(H, W), 0 is void."""
+        ids = np.empty(self.codes.shape, np.int32)
+        rename(self.codes, self.code_ids, ids)
+        return ids
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How cells lie in a photograph."""
+
+    rows: Axis
+    columns: Axis
+    squares: Squares
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -61,7 +90,7 @@ def merge_heads(
     """
     semantic, heat, offset = (_plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
     cells = (semantic.shape[1], semantic.shape[2])
-    rows, columns = axes(cells, sizes, manifest.heads, merging.grid)
+    layout = _lay_out(cells, sizes, manifest.heads, merging.grid)
     centers = find_centers(heat[0], sizes, manifest.heads, merging)
     ranking = rank(semantic)
     grid = sizes.fitted if merging.grid == "input" else sizes.output
@@ -69,8 +98,9 @@ def merge_heads(
         semantic,
         offset,
         ranking,
-        rows,
-        columns,
+        layout.rows,
+        layout.columns,
+        layout.squares,
         np.array([category.isthing for category in manifest.categories]),
         lay_tiles(centers.y.astype(np.float32), centers.x.astype(np.float32), *grid),
         _offset_scale(cells[0], sizes, manifest.heads),
@@ -83,13 +113,25 @@ def merge_heads(
         found.codes,
         found.counts,
         _classes(names, len(measures.areas)),
-        _nearest_cells(cells, sizes, manifest.heads, 0),
-        _nearest_cells(cells, sizes, manifest.heads, 1),
+        layout.reading,
     )
     segments = _segments(names, chances, measures, _places(centers, sizes, merging), centers.heat, min_score)
     return Panoptic(
-        _rename(found, segments), tuple(sorted(segments.values(), key=lambda segment: segment.id))
+        found.codes,
+        _code_ids(len(found.counts), segments),
+        tuple(sorted(segments.values(), key=lambda segment: segment.id)),
     )
+
+
+def panoptic_of(ids: Ids, segments: Sequence[Segment]) -> Panoptic:
+    """A panoptic picture that stands in ids already.
+
+    Args:
+        segments: one for every id but 0.
+    """
+    present, codes = np.unique(ids, return_inverse=True)
+    ordered = sorted(segments, key=lambda segment: segment.id)
+    return Panoptic(codes.reshape(ids.shape).astype(np.uint16), present.astype(np.int32), tuple(ordered))
 
 
 def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSpec) -> Centers:
@@ -102,8 +144,8 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
         heat: (h, w).
     """
     on_grid = sizes if merging.grid == "output" else Sizes(sizes.input, sizes.fitted, sizes.fitted)
-    rows, columns = axes((heat.shape[0], heat.shape[1]), on_grid, spec, merging.grid)
-    y, x, values = find_peaks(heat, rows, columns, merging.threshold, merging.nms_kernel // 2)
+    layout = _lay_out((heat.shape[0], heat.shape[1]), on_grid, spec, merging.grid)
+    y, x, values = find_peaks(heat, layout.rows, layout.columns, merging.threshold, merging.nms_kernel // 2)
     kept = np.lexsort((x, y))
     if len(values) >= merging.top_k:
         place = len(values) - merging.top_k
@@ -114,6 +156,13 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
 def _plain(head: Floats) -> Floats:
     """The head as the kernels are compiled for it: without gaps, and writable, which they make no use of."""
     return np.require(head, np.float32, ("C", "A", "W"))
+
+
+@lru_cache(_SIZES)
+def _lay_out(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, grid: Grid) -> _Layout:
+    rows, columns = axes(cells, sizes, spec, grid)
+    reading = lay_reading(*(_nearest_cells(cells, sizes, spec, side) for side in (0, 1)))
+    return _Layout(rows, columns, lay_squares(rows, columns), reading)
 
 
 def _offset_scale(cells: int, sizes: Sizes, spec: HeadsSpec) -> int:
@@ -218,10 +267,8 @@ def _segment(name: _Name, chance: float, measures: Measures, place: tuple[float,
     )
 
 
-def _rename(found: Codes, segments: dict[int, Segment]) -> NDArray[np.int32]:
-    """Turn codes into ids, in place."""
-    ids = np.zeros(len(found.counts), np.int32)
+def _code_ids(codes: int, segments: dict[int, Segment]) -> Ids:
+    ids = np.zeros(codes, np.int32)
     for code, segment in segments.items():
         ids[code] = segment.id
-    rename(found.codes, ids)
-    return found.codes
+    return ids

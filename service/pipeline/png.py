@@ -1,62 +1,84 @@
-"""PNG: a writer for maps of ids, which are flat areas with long borders.
+"""PNG: a writer for maps of codes, which are flat areas with long borders, and for drawn pictures.
 
 One filter for all lines, Up, leaves zeros wherever a pixel equals the one above; what is left zlib-ng packs quickly.
 """
 
 import struct
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
+from model.bundle import Size
+from service.pipeline.kernels.codes import Labels
+from service.pipeline.kernels.lines import UP, up_lines
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
-_UP = 2  # the filter's number
 _LEVEL = 2  # of zlib-ng; 1 is hardly quicker and twice as large, 6 takes three times as long for a tenth less
 
 
-def rgb_png(rgb: NDArray[np.uint8], texts: Mapping[str, str] | None = None) -> bytes:
-    """Write (H, W, 3) in 24 bits, with each text in an iTXt chunk of that keyword."""
-    return _write(rgb, _RGB, b"", texts or {})
+Texts = Mapping[str, str]
+"""What stands in iTXt chunks, by keyword."""
+
+
+def rgb_png(rgb: NDArray[np.uint8], texts: Texts | None = None) -> bytes:
+    """Write (H, W, 3) in 24 bits."""
+    rows, columns = rgb.shape[:2]
+    return _write((rows, columns), _RGB, b"", _filtered(rgb), texts)
+
+
+def code_png(codes: Labels, colors: NDArray[np.uint8], texts: Texts | None = None) -> bytes:
+    """Write (H, W) codes in 24 bits, of which `colors`, (S, 3), holds the RGB."""
+    rows, columns = codes.shape
+    return _write((rows, columns), _RGB, b"", up_lines(codes, colors), texts)
 
 
 def gray_png(gray: NDArray[np.uint8]) -> bytes:
     """Write (H, W) in 8 bits."""
-    return _write(gray, _GRAY, b"", {})
+    rows, columns = gray.shape
+    return _write((rows, columns), _GRAY, b"", _filtered(gray), None)
 
 
 def palette_png(
-    numbers: NDArray[np.uint8], palette: NDArray[np.uint8], texts: Mapping[str, str] | None = None
+    codes: Labels, numbers: NDArray[np.uint8], palette: NDArray[np.uint8], texts: Texts | None = None
 ) -> bytes:
-    """Write (H, W) numbers of a palette, (P, 3) RGB of up to 256 colours, in 8 bits."""
-    return _write(numbers, _PALETTE, _chunk(b"PLTE", palette.tobytes()), texts or {})
+    """Write (H, W) codes in 8 bits.
+
+    Args:
+        numbers: (S,) each code's place in the palette.
+        palette: (P, 3) RGB of up to 256 colours.
+    """
+    rows, columns = codes.shape
+    lines = up_lines(codes, np.ascontiguousarray(numbers[:, None]))
+    return _write((rows, columns), _PALETTE, _chunk(b"PLTE", palette.tobytes()), lines, texts)
 
 
-def _write(pixels: NDArray[np.uint8], color_type: int, palette: bytes, texts: Mapping[str, str]) -> bytes:
-    rows, columns = pixels.shape[:2]
-    header = struct.pack(">IIBBBBB", columns, rows, 8, color_type, 0, 0, 0)
+def _write(
+    size: Size, color_type: int, palette: bytes, lines: NDArray[np.uint8], texts: Texts | None
+) -> bytes:
+    header = struct.pack(">IIBBBBB", size[1], size[0], 8, color_type, 0, 0, 0)
     return b"".join(
         [
             _SIGNATURE,
             _chunk(b"IHDR", header),
-            *(_chunk(b"iTXt", _text(keyword, text)) for keyword, text in texts.items()),
+            *(_chunk(b"iTXt", _text(keyword, text)) for keyword, text in (texts or {}).items()),
             palette,
-            _chunk(b"IDAT", zlib_ng.compress(_filtered(pixels), _LEVEL)),
+            _chunk(b"IDAT", zlib_ng.compress(lines, _LEVEL)),
             _chunk(b"IEND", b""),
         ]
     )
 
 
 def _filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) or (H, W, C) to (H, 1 + W C): the filter's number, and of each value how far above the upper one."""
-    lines = pixels.reshape(len(pixels), -1)
-    filtered = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
-    filtered[:, 0] = _UP
-    filtered[0, 1:] = lines[0]
-    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    return filtered
+    """(H, W, C) to (H, 1 + W C): the filter's number, and of each value how far above the upper one."""
+    values = pixels.reshape(len(pixels), -1)
+    lines = np.empty((len(values), values.shape[1] + 1), np.uint8)
+    lines[:, 0] = UP
+    lines[0, 1:] = values[0]
+    np.subtract(values[1:], values[:-1], out=lines[1:, 1:])
+    return lines
 
 
 def _text(keyword: str, text: str) -> bytes:
@@ -69,5 +91,5 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
         struct.pack(">I", len(content))
         + kind
         + content
-        + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+        + struct.pack(">I", zlib_ng.crc32(content, zlib_ng.crc32(kind)))
     )

@@ -25,7 +25,7 @@ from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.kernels.warm import warm
 from service.pipeline.overlay import shown_size
-from service.pipeline.pace import Pace
+from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
 from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
@@ -169,9 +169,10 @@ class Predictor:
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
 
     def prove(self) -> None:
-        """Run a bucket in every batch size, and the goldens alone and as every row of a full batch.
+        """Time the batch sizes, and run the goldens alone and as every row of a full batch.
 
         It warms the kernels and the engine up, learns its pace, and shows that it answers as the bundle promises.
+        Batch sizes that save nothing are not used: on a processor's cores mostly all but 1.
 
         Raises: BundleError: an answer differs.
         """
@@ -180,7 +181,7 @@ class Predictor:
         prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
         self.finish(prepared, self.submit(prepared).result())
         for golden in self.manifest.goldens:
-            for size in sorted({1, self.batch_sizes[-1]}):
+            for size in sorted({1, self.pace.sizes[-1]}):
                 prove_golden(self.bundle, self.backend, golden, size)
 
     def close(self) -> None:
@@ -221,13 +222,18 @@ class Predictor:
         return buffer
 
     def _learn_pace(self) -> None:
-        """Time every batch size in one bucket; others are expected to take as long a pixel."""
+        """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel."""
         first, *_ = buckets = self.manifest.input.buckets
-        self.backend.run(np.zeros((1, *first, 3), np.uint8))  # the first run of all allocates
-        for size in self.batch_sizes:
+
+        def run(size: int) -> float:
             begun = time.perf_counter()
             self.backend.run(np.zeros((size, *first, 3), np.uint8))
-            seconds = time.perf_counter() - begun
+            return time.perf_counter() - begun
+
+        run(1)  # the first run of all allocates
+        found = worthwhile(run, self.batch_sizes)
+        self.pace.keep(tuple(found))
+        for size, seconds in found.items():
             for rows, columns in buckets:
                 share = rows * columns / (first[0] * first[1])
                 self.pace.learn((rows, columns, 3), size, seconds * share)

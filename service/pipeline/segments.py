@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.kernels.merge import AREA, FIRST_X, FIRST_Y, LAST_X, LAST_Y, SUM_X, SUM_Y
+from service.pipeline.kernels.codes import AREA, FIRST_X, FIRST_Y, LAST_X, LAST_Y, SUM_X, SUM_Y
 
 
 @dataclass(frozen=True)

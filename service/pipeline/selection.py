@@ -32,14 +32,14 @@ def select(panoptic: Panoptic, selection: Selection, label_divisor: int) -> Pano
     if selection.subtask != "semantic":
         if len(kept) == len(panoptic.segments):
             return panoptic
-        return Panoptic(_renumbered(panoptic, {segment.id: segment.id for segment in kept}), tuple(kept))
+        return _renumbered(panoptic, {segment.id: segment.id for segment in kept}, kept)
     numbers = {segment.id: segment.class_index * label_divisor + 1 for segment in kept}
-    ids = _renumbered(panoptic, numbers)
+    semantic = _renumbered(panoptic, numbers, ())
     joined = [
-        _joined([part for part in kept if numbers[part.id] == number], number, ids)
+        _joined([part for part in kept if numbers[part.id] == number], number, semantic.ids)
         for number in sorted(set(numbers.values()))
     ]
-    return Panoptic(ids, tuple(joined))
+    return replace(semantic, segments=tuple(joined))
 
 
 def _wanted(segment: Segment, selection: Selection) -> bool:
@@ -48,11 +48,10 @@ def _wanted(segment: Segment, selection: Selection) -> bool:
     return selection.classes is None or segment.class_index in selection.classes
 
 
-def _renumbered(panoptic: Panoptic, numbers: dict[int, int]) -> NDArray[np.int32]:
-    """The map with each id's new number, and 0 for ids that have none."""
-    table = np.zeros(max((segment.id for segment in panoptic.segments), default=0) + 1, np.int32)
-    table[list(numbers)] = list(numbers.values())
-    return np.take(table, panoptic.ids)
+def _renumbered(panoptic: Panoptic, numbers: dict[int, int], segments: Sequence[Segment]) -> Panoptic:
+    """Each id by its new number, and void where it has none."""
+    ids = np.array([numbers.get(number, 0) for number in panoptic.code_ids.tolist()], np.int32)
+    return Panoptic(panoptic.codes, ids, tuple(segments))
 
 
 def _joined(parts: Sequence[Segment], number: int, ids: NDArray[np.int32]) -> Segment:

@@ -1,4 +1,4 @@
-"""Every cell's best class: by how much it leads, and how probable it is."""
+"""Every cell's best classes: which leads, what the next ones have, and how probable the first is."""
 
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ class Ranking(NamedTuple):
 
     best: Numbers  # the best class, the first of equal ones
     logits: Floats  # its logit
-    leads: Floats  # how far the next class lies behind
-    shares: Floats  # its probability
+    seconds: Floats  # the second largest logit
+    thirds: Floats  # the third largest
+    shares: Floats  # probability of the best class
     margin: np.float32  # a lead that no rounding can turn
 
 
@@ -33,29 +34,38 @@ def rank(semantic: Floats) -> Ranking:
     """
     size = semantic.shape[1:]
     best = np.zeros(size, np.int32)
-    logits, leads, shares = (np.empty(size, np.float32) for _ in range(3))
-    largest = _rank(semantic, best, logits, leads, shares, np.empty((2, size[1]), np.float32))
-    return Ranking(best, logits, leads, shares, np.float32(largest) * _ROUNDING)
+    logits, seconds, thirds, shares = (np.empty(size, np.float32) for _ in range(4))
+    largest = _rank(semantic, best, logits, seconds, thirds, shares, np.empty(size[1], np.float32))
+    return Ranking(best, logits, seconds, thirds, shares, np.float32(largest) * _ROUNDING)
 
 
 @entry
 def _rank(
-    semantic: Floats, best: Numbers, logits: Floats, leads: Floats, shares: Floats, scratch: Floats
+    semantic: Floats,
+    best: Numbers,
+    logits: Floats,
+    seconds: Floats,
+    thirds: Floats,
+    shares: Floats,
+    sums: Floats,
 ) -> np.float32:
-    """Fill in the ranking; returns the largest of the best logits, without its sign."""
+    """Fill in the ranking; returns the largest of the best logits, without its sign.
+
+    Args:
+        sums: (w,) scratch.
+    """
     classes, rows, columns = semantic.shape
-    second, sums = scratch[0], scratch[1]
     largest = np.float32(0)
     for y in range(rows):
-        index, top = best[y], logits[y]
+        index, top, second, third = best[y], logits[y], seconds[y], thirds[y]
         for x in range(columns):
-            top[x], second[x], sums[x] = semantic[0, y, x], _NONE, np.float32(0)
+            top[x], second[x], third[x], sums[x] = semantic[0, y, x], _NONE, _NONE, np.float32(0)
         for number in range(1, classes):
             values = semantic[number, y]
             for x in range(columns):
-                value, leader = values[x], top[x]
-                behind = min(value, leader)
-                second[x] = max(second[x], behind)
+                value, leader, runner = values[x], top[x], second[x]
+                third[x] = max(third[x], min(value, runner))
+                second[x] = max(runner, min(value, leader))
                 index[x] = np.int32(number) if value > leader else index[x]
                 top[x] = max(value, leader)
         for number in range(classes):
@@ -63,7 +73,6 @@ def _rank(
             for x in range(columns):
                 sums[x] += exponential(values[x] - top[x])
         for x in range(columns):
-            leads[y, x] = top[x] - second[x]
             shares[y, x] = np.float32(1) / sums[x]
             largest = max(largest, abs(top[x]))
     return largest

@@ -55,7 +55,6 @@ def inner(function: Kernel) -> Kernel:
 
 def entry(function: Kernel) -> Kernel:
     """Compile a function that Python calls, at its first call; it releases the GIL, and is kept on disk."""
-    _pin_processor()
     config.CACHE_LOCATOR_CLASSES = f"{__name__}.{KernelCache.__name__}"
     try:
         kernel = numba.njit(cache=True, **_OPTIONS)(function)
@@ -86,3 +85,6 @@ def _pin_processor() -> None:
     if all(features.get(name, False) for name in _V3):
         config.CPU_NAME = "x86-64-v3"
         config.CPU_FEATURES = ",".join(f"+{name}" for name in _V3)
+
+
+_pin_processor()  # before the first function is compiled: the first one settles the processor for all

@@ -1,5 +1,7 @@
 """Peaks of the heat map, found where the heat is."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from service.backends import Floats
@@ -7,9 +9,18 @@ from service.pipeline.kernels.axis import Axis, Numbers
 from service.pipeline.kernels.compiler import entry, inner
 from service.pipeline.kernels.enlarge import enlarge
 
-_COLD = np.float32(-1)
+_COLD = -1
 _ROOM = 4096  # peaks that fit at first
 _ROUNDING = np.float32(1 - 2.0**-17)
+
+
+class _Hot(NamedTuple):
+    """The B blocks with any heat above the limit; a photograph has few of them."""
+
+    numbers: Numbers  # (block rows, block columns) the number of each block, _COLD where it is none of them
+    places: Numbers  # (B, 2) row and column among the blocks
+    tops: Floats  # (B,) the hottest pixel
+    pixels: Floats  # (B, rows, columns) each block's heat from its top left
 
 
 def find_peaks(
@@ -23,115 +34,134 @@ def find_peaks(
     Returns: (K,) y, x and heat, in no order.
     """
     limit = np.float32(max(threshold, 0))
-    hot = np.empty((rows.places.size, columns.places.size), np.float32)
-    tops = np.full((rows.first.size, columns.first.size), _COLD, np.float32)
-    scratch = np.empty((rows.scratch, columns.scratch), np.float32)
-    block = np.empty((rows.longest, columns.longest), np.float32)
-    _heat(heat, rows, columns, limit, hot, tops, scratch, block)
+    hot = _warm_up(heat, rows, columns, limit)
     room = _ROOM
     while True:
         places, values = np.empty((2, room), np.int32), np.empty(room, np.float32)
-        count = _collect(hot, tops, rows, columns, reach, places, values)
+        count = _collect(hot, rows, columns, reach, limit, places, values)
         if count <= room:
             return places[0, :count], places[1, :count], values[:count]
         room = count
 
 
+def _warm_up(heat: Floats, rows: Axis, columns: Axis, limit: np.float32) -> _Hot:
+    """Enlarge the heat of all blocks with any above the limit."""
+    numbers = np.empty((rows.first.size, columns.first.size), np.int32)
+    count = _find(heat, rows, columns, limit, numbers, np.empty(heat.shape[1], np.float32))
+    side = (rows.longest, columns.longest)
+    hot = _Hot(
+        numbers,
+        np.empty((count, 2), np.int32),
+        np.empty(count, np.float32),
+        np.empty((count, *side), np.float32),
+    )
+    scratch = np.empty((rows.scratch, columns.scratch), np.float32)
+    _heat(heat, rows, columns, hot, scratch)
+    return hot
+
+
 @entry
-def _heat(
-    heat: Floats,
-    rows: Axis,
-    columns: Axis,
-    limit: np.float32,
-    hot: Floats,
-    tops: Floats,
-    scratch: Floats,
-    block: Floats,
-) -> None:
-    """Write the heat of all blocks with any above the limit, and the hottest of each block.
+def _find(
+    heat: Floats, rows: Axis, columns: Axis, limit: np.float32, numbers: Numbers, hottest: Floats
+) -> int:
+    """Number the blocks of which any cell may be above the limit; returns how many there are.
 
     Args:
-        hot: (H, W), written in those blocks only, -1 where it is not above the limit.
-        tops: (block rows, block columns), -1 before.
+        hottest: (w,) scratch.
     """
+    count = 0
+    for r in range(rows.first.size):
+        for x in range(hottest.size):
+            hottest[x] = heat[rows.first[r], x]
+        for y in range(rows.first[r] + 1, rows.last[r] + 1):
+            for x in range(hottest.size):
+                hottest[x] = max(hottest[x], heat[y, x])
+        for q in range(columns.first.size):
+            numbers[r, q] = _COLD
+            if _highest(hottest, columns.first[q], columns.last[q]) > limit * _ROUNDING:
+                numbers[r, q] = count
+                count += 1
+    return count
+
+
+@entry
+def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, scratch: Floats) -> None:
+    """Write places, pixels and hottest pixel of the blocks that have a number."""
     for r in range(rows.first.size):
         for q in range(columns.first.size):
-            cells = heat[rows.first[r] : rows.last[r] + 1, columns.first[q] : columns.last[q] + 1]
-            if _any_above(cells, limit * _ROUNDING):
-                enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
-                tops[r, q] = _keep_hot(block, rows, columns, r, q, limit, hot)
+            number = hot.numbers[r, q]
+            if number == _COLD:
+                continue
+            hot.places[number, 0], hot.places[number, 1] = r, q
+            block = hot.pixels[number]
+            enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
+            top = block[0, 0]
+            for y in range(rows.start[r + 1] - rows.start[r]):
+                for x in range(columns.start[q + 1] - columns.start[q]):
+                    top = max(top, block[y, x])
+            hot.tops[number] = top
 
 
 @entry
 def _collect(
-    hot: Floats, tops: Floats, rows: Axis, columns: Axis, reach: int, places: Numbers, values: Floats
+    hot: _Hot,
+    rows: Axis,
+    columns: Axis,
+    reach: int,
+    limit: np.float32,
+    places: Numbers,
+    values: Floats,
 ) -> int:
     """Write y, x and heat of the peaks as far as there is room; returns how many there are."""
     count = 0
-    for r in range(rows.first.size):
-        for q in range(columns.first.size):
-            if tops[r, q] <= 0:
-                continue
-            for y in range(rows.start[r], rows.start[r + 1]):
-                for x in range(columns.start[q], columns.start[q + 1]):
-                    if not _is_peak(hot, tops, rows, columns, y, x, reach):
-                        continue
-                    if count < values.size:
-                        places[0, count], places[1, count], values[count] = y, x, hot[y, x]
-                    count += 1
+    for number in range(hot.tops.size):
+        if not hot.tops[number] > limit:
+            continue
+        y0, x0 = rows.start[hot.places[number, 0]], columns.start[hot.places[number, 1]]
+        for y in range(y0, rows.start[hot.places[number, 0] + 1]):
+            for x in range(x0, columns.start[hot.places[number, 1] + 1]):
+                value = hot.pixels[number, y - y0, x - x0]
+                if not value > limit or not _is_peak(hot, rows, columns, number, y, x, value, reach):
+                    continue
+                if count < values.size:
+                    places[0, count], places[1, count], values[count] = y, x, value
+                count += 1
     return count
 
 
 @inner
-def _any_above(cells: Floats, limit: np.float32) -> bool:
-    for i in range(cells.shape[0]):
-        for j in range(cells.shape[1]):
-            if cells[i, j] > limit:
-                return True
-    return False
+def _highest(values: Floats, first: int, last: int) -> np.float32:
+    found = values[first]
+    for place in range(first + 1, last + 1):
+        found = max(found, values[place])
+    return found
 
 
 @inner
-def _keep_hot(
-    block: Floats, rows: Axis, columns: Axis, r: int, q: int, limit: np.float32, hot: Floats
-) -> np.float32:
-    """Write a block's heat, -1 where it is not above the limit; returns the hottest."""
-    top = _COLD
-    y0, x0 = rows.start[r], columns.start[q]
-    for y in range(y0, rows.start[r + 1]):
-        for x in range(x0, columns.start[q + 1]):
-            value = block[y - y0, x - x0]
-            value = value if value > limit else _COLD
-            hot[y, x] = value
-            top = max(top, value)
-    return top
-
-
-@inner
-def _is_peak(hot: Floats, tops: Floats, rows: Axis, columns: Axis, y: int, x: int, reach: int) -> bool:
+def _is_peak(
+    hot: _Hot, rows: Axis, columns: Axis, number: int, y: int, x: int, value: np.float32, reach: int
+) -> bool:
     """Whether nothing in the window is hotter; blocks whose hottest pixel isn't are passed over whole."""
-    value = hot[y, x]
-    if value <= 0:
-        return False
-    top, bottom = max(0, y - reach), min(hot.shape[0], y + reach + 1)
-    left, right = max(0, x - reach), min(hot.shape[1], x + reach + 1)
-    r, q = rows.run[y], columns.run[x]
-    if tops[r, q] > value and _hotter(hot, rows, columns, r, q, top, bottom, left, right, value):
+    top, bottom = max(0, y - reach), min(rows.places.size, y + reach + 1)
+    left, right = max(0, x - reach), min(columns.places.size, x + reach + 1)
+    if hot.tops[number] > value and _hotter(hot, rows, columns, number, top, bottom, left, right, value):
         return False  # most pixels end here, at their own block
     for r in range(rows.run[top], rows.run[bottom - 1] + 1):
         for q in range(columns.run[left], columns.run[right - 1] + 1):
-            if tops[r, q] > value and _hotter(hot, rows, columns, r, q, top, bottom, left, right, value):
+            other = hot.numbers[r, q]
+            if other == _COLD or not hot.tops[other] > value:
+                continue
+            if _hotter(hot, rows, columns, other, top, bottom, left, right, value):
                 return False
     return True
 
 
 @inner
 def _hotter(
-    hot: Floats,
+    hot: _Hot,
     rows: Axis,
     columns: Axis,
-    r: int,
-    q: int,
+    number: int,
     top: int,
     bottom: int,
     left: int,
@@ -139,8 +169,10 @@ def _hotter(
     value: np.float32,
 ) -> bool:
     """Whether a block has a hotter pixel inside of a window."""
-    for y in range(max(top, rows.start[r]), min(bottom, rows.start[r + 1])):
-        for x in range(max(left, columns.start[q]), min(right, columns.start[q + 1])):
-            if hot[y, x] > value:
+    r, q = hot.places[number, 0], hot.places[number, 1]
+    y0, x0 = rows.start[r], columns.start[q]
+    for y in range(max(top, y0), min(bottom, rows.start[r + 1])):
+        for x in range(max(left, x0), min(right, columns.start[q + 1])):
+            if hot.pixels[number, y - y0, x - x0] > value:
                 return True
     return False

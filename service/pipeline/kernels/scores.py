@@ -1,5 +1,7 @@
 """The probability of every segment's class over its pixels."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,37 +9,47 @@ from service.backends import Floats
 from service.pipeline.kernels.arithmetic import exponential
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.classes import Ranking
+from service.pipeline.kernels.codes import FIRST_X, FIRST_Y, LAST_X, LAST_Y, Labels
 from service.pipeline.kernels.compiler import entry, inner
-from service.pipeline.kernels.merge import FIRST_X, FIRST_Y, LAST_X, LAST_Y
 
 NO_CLASS = -1
+
+
+class Reading(NamedTuple):
+    """Where a photograph's pixels are read."""
+
+    down: Numbers  # (H,) ascending, the nearest cell's row of each row
+    across: Numbers  # (W,) the same of columns
+    rows: Numbers  # the middle row of each row of cells
+    columns: Numbers
+
+
+def lay_reading(down: Numbers, across: Numbers) -> Reading:
+    """Read one pixel a cell, that at the cell's middle; the arguments are as of `Reading`."""
+    return Reading(down, across, _middles(down), _middles(across))
 
 
 def score(
     semantic: Floats,
     ranking: Ranking,
-    codes: Numbers,
+    codes: Labels,
     counts: NDArray[np.int64],
     classes: Numbers,
-    down: Numbers,
-    across: Numbers,
+    reading: Reading,
 ) -> NDArray[np.float64]:
     """Take the mean probability of every code's class over its pixels, each read at its nearest cell.
 
-    One pixel a cell is read, that at the cell's middle; codes that lie between all middles are read whole.
+    Codes that lie between all middles are read whole.
 
     Args:
         semantic: (C, h, w) logits.
         codes: (H, W).
         counts: (S, 7) as `merge` returns them.
         classes: (S,) class of each code, NO_CLASS where it has no segment.
-        down: (H,) ascending, the nearest cell's row of each row.
-        across: (W,) the same of columns.
     Returns: (S,), 0 where a code has no segment.
     """
     sums, hits = np.zeros(classes.size, np.float64), np.zeros(classes.size, np.int64)
-    middles = (_middles(down), _middles(across))
-    _score(semantic, ranking, codes, counts, classes, down, across, *middles, sums, hits)
+    _score(semantic, ranking, codes, counts, classes, reading, sums, hits)
     return np.asarray(sums / np.maximum(hits, 1))
 
 
@@ -51,19 +63,17 @@ def _middles(cells: Numbers) -> Numbers:
 def _score(
     semantic: Floats,
     ranking: Ranking,
-    codes: Numbers,
+    codes: Labels,
     counts: NDArray[np.int64],
     classes: Numbers,
-    down: Numbers,
-    across: Numbers,
-    rows: Numbers,
-    columns: Numbers,
+    reading: Reading,
     sums: NDArray[np.float64],
     hits: NDArray[np.int64],
 ) -> None:
     """Add up the probabilities that are read at pixels of the middle rows and columns, and their numbers."""
-    for y in rows:
-        for x in columns:
+    down, across = reading.down, reading.across
+    for y in reading.rows:
+        for x in reading.columns:
             code = codes[y, x]
             if classes[code] != NO_CLASS:
                 sums[code] += _probability(semantic, ranking, classes[code], down[y], across[x])
@@ -80,4 +90,6 @@ def _score(
 
 @inner
 def _probability(semantic: Floats, ranking: Ranking, number: int, y: int, x: int) -> np.float32:
+    if number == ranking.best[y, x]:
+        return ranking.shares[y, x]  # most pixels, without a look at the logits, which lie far apart
     return exponential(semantic[number, y, x] - ranking.logits[y, x]) * ranking.shares[y, x]

@@ -4,10 +4,13 @@ import numpy as np
 
 from service.pipeline.kernels.axis import axis
 from service.pipeline.kernels.classes import rank
-from service.pipeline.kernels.merge import merge, rename
+from service.pipeline.kernels.codes import rename
+from service.pipeline.kernels.lines import up_lines
+from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
-from service.pipeline.kernels.scores import score
+from service.pipeline.kernels.scores import lay_reading, score
+from service.pipeline.kernels.squares import lay_squares
 
 
 def warm() -> None:
@@ -21,7 +24,9 @@ def warm() -> None:
     y, x, _ = find_peaks(heat, side, side, 0.5, 1)
     ranking = rank(semantic)
     centers = lay_tiles(y.astype(np.float32), x.astype(np.float32), 2, 2)
-    found = merge(semantic, semantic, ranking, side, side, np.ones(2, np.bool_), centers, 1)
+    squares = lay_squares(side, side)
+    found = merge(semantic, semantic, ranking, side, side, squares, np.ones(2, np.bool_), centers, 1)
     classes, cells = np.zeros(len(found.counts), np.int32), np.arange(2, dtype=np.int32)
-    score(semantic, ranking, found.codes, found.counts, classes, cells, cells)
-    rename(found.codes, classes)
+    score(semantic, ranking, found.codes, found.counts, classes, lay_reading(cells, cells))
+    rename(found.codes, classes, np.empty((2, 2), np.int32))
+    up_lines(found.codes, np.zeros((len(found.counts), 3), np.uint8))

@@ -12,7 +12,7 @@ from PIL import Image
 from service.evaluation.answers import Answers, Identity
 from service.evaluation.scores import Reading
 from service.pipeline.encode import ids_to_rgb
-from service.pipeline.panoptic import Panoptic
+from service.pipeline.panoptic import panoptic_of
 from service.pipeline.segments import Segment
 from tests.service.toy import BUILDING, CAR, CATEGORIES, PERSON, ROAD, SKY, Thing, paint
 
@@ -121,7 +121,7 @@ def answered(path: Path, maps: Mapping[str, Ids], scores: Mapping[int, float] | 
     """Keep answers given in the scenes' numbers; 0 is void."""
     answers = Answers.open(path, IDENTITY)
     for name, ids in maps.items():
-        panoptic = Panoptic(ids, tuple(_segment(number) for number in np.unique(ids).tolist() if number))
+        panoptic = panoptic_of(ids, [_segment(number) for number in np.unique(ids).tolist() if number])
         category = np.where(ids >= 1000, ids // 1000, ids)
         classes = np.vectorize(lambda number: INDEX_OF.get(number, 3), otypes=[np.uint8])(category)
         found = {s.id: (scores or {}).get(s.id, 0.5) for s in panoptic.segments if s.isthing}

@@ -26,7 +26,7 @@ from service.evaluation.layouts import open_data_set
 from service.evaluation.measures import Figures, measure
 from service.evaluation.scores import Reading
 from service.evaluation.truth import DataSet, DataSetError
-from service.pipeline.panoptic import Panoptic
+from service.pipeline.panoptic import panoptic_of
 from service.pipeline.segments import Segment
 from tests.model.training.conftest import CATEGORIES as SCENE_CATEGORIES
 from tests.model.training.conftest import write_scene
@@ -276,7 +276,7 @@ def street_figures(folder: Path, out: Path, given: list[tuple[np.ndarray, np.nda
     for item, (classes, labels) in zip(data.items, given, strict=True):
         present = sorted(set(np.unique(labels).tolist()) - {-1})
         segments = [street_segment(label, categories[label // 1000]) for label in present]
-        panoptic = Panoptic((labels + 1).astype(np.int32), tuple(segments))
+        panoptic = panoptic_of((labels + 1).astype(np.int32), segments)
         answers.keep(item.name, panoptic, Reading(classes, {s.id: 0.5 for s in segments if s.isthing}))
     judging = judge_by_curriculum(data, categories, "street", "coco")
     figures, _ = measure(data.items, answers, judging, categories)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from service.pipeline.encode import MAX_ID, ids_to_rgb, panoptic_png, rgb_to_ids
+from service.pipeline.panoptic import panoptic_of
 from service.pipeline.segments import Segment
 
 SEGMENT = Segment(1001, 26, 5, "car", True, 0.87654321, 6, (1, 2, 3, 2), (2.25, 2.5))
@@ -20,7 +21,7 @@ SEGMENT = Segment(1001, 26, 5, "car", True, 0.87654321, 6, (1, 2, 3, 2), (2.25, 
 def test_every_24_bit_id_survives_the_round_trip(segment_id: int) -> None:
     ids = np.full((2, 3), segment_id, np.int32)
 
-    with Image.open(BytesIO(panoptic_png(ids, []))) as image:
+    with Image.open(BytesIO(panoptic_png(panoptic_of(ids, [])))) as image:
         found = rgb_to_ids(np.asarray(image))
 
     assert np.array_equal(found, ids)
@@ -34,7 +35,9 @@ def test_an_id_is_written_as_coco_writes_it(segment_id: int, rgb: tuple[int, int
 
 
 def test_the_text_of_the_png_holds_the_segments_and_the_request() -> None:
-    image = Image.open(BytesIO(panoptic_png(np.zeros((4, 4), np.int32), [SEGMENT], request_id="abc")))
+    image = Image.open(
+        BytesIO(panoptic_png(panoptic_of(np.zeros((4, 4), np.int32), [SEGMENT]), request_id="abc"))
+    )
 
     assert isinstance(image, PngImagePlugin.PngImageFile)
     assert json.loads(image.text["segments_info"]) == [SEGMENT.to_json()]
@@ -60,7 +63,7 @@ def test_a_palette_holds_the_same_ids() -> None:
     ids = np.array([[0, 1001], [7, 1001]], np.int32)
     segments = [replace(SEGMENT, id=7), SEGMENT]
 
-    image = Image.open(BytesIO(panoptic_png(ids, segments, palette=True)))
+    image = Image.open(BytesIO(panoptic_png(panoptic_of(ids, segments), palette=True)))
 
     assert image.mode == "P"
     assert np.array_equal(rgb_to_ids(np.asarray(image.convert("RGB"))), ids)
@@ -70,7 +73,7 @@ def test_more_ids_than_a_palette_holds_are_written_in_24_bits() -> None:
     ids = np.arange(1, 257, dtype=np.int32).reshape(16, 16)
     segments = [replace(SEGMENT, id=number) for number in range(1, 257)]
 
-    image = Image.open(BytesIO(panoptic_png(ids, segments, palette=True)))
+    image = Image.open(BytesIO(panoptic_png(panoptic_of(ids, segments), palette=True)))
 
     assert image.mode == "RGB"
     assert np.array_equal(rgb_to_ids(np.asarray(image)), ids)

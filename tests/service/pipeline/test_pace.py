@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from service.pipeline.pace import Pace
+from service.pipeline.pace import Pace, worthwhile
 
 
 def pace(**seconds: float) -> Pace:
@@ -65,3 +65,25 @@ def test_an_item_of_many_costs_its_share_of_the_best_batch() -> None:
 
 def test_what_is_learned_of_one_key_says_nothing_of_another() -> None:
     assert pace(**LINEAR).seconds("other", 1) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"),
+    [
+        ({1: 0.1, 2: 0.2, 4: 0.4}, [1]),
+        ({1: 0.1, 2: 0.11, 4: 0.12}, [1, 2, 4]),
+        ({1: 0.1, 2: 0.12, 4: 0.24}, [1, 2]),
+    ],
+)
+def test_batch_sizes_are_measured_up_to_the_first_that_saves_nothing(
+    seconds: dict[int, float], kept: list[int]
+) -> None:
+    assert list(worthwhile(seconds.__getitem__, (1, 2, 4))) == kept
+
+
+def test_a_size_that_is_not_kept_is_never_chosen() -> None:
+    made = pace(**FLAT)
+
+    made.keep((1, 2))
+
+    assert made.choose("key", 8, within=math.inf) == 2

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from service.pipeline.png import palette_png, rgb_png
+from service.pipeline.png import code_png, palette_png, rgb_png
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 NOISE = np.random.default_rng(3)
@@ -32,17 +32,29 @@ def test_two_other_readers_see_the_same_colours(size: tuple[int, int]) -> None:
 
 @given(SIZES, st.integers(1, 256))
 def test_a_palette_is_read_as_its_colours(size: tuple[int, int], colors: int) -> None:
-    numbers = NOISE.integers(0, colors, size, np.uint8)
+    codes = NOISE.integers(0, 300, size, np.uint16)
+    numbers = NOISE.integers(0, colors, 300, np.uint8)
     palette = NOISE.integers(0, 256, (colors, 3), np.uint8)
 
-    written = palette_png(numbers, palette)
+    written = palette_png(codes, numbers, palette)
 
-    assert np.array_equal(np.asarray(Image.open(BytesIO(written)).convert("RGB")), palette[numbers])
-    assert np.array_equal(by_opencv(written), palette[numbers])
+    expected = palette[numbers[codes]]
+    assert np.array_equal(np.asarray(Image.open(BytesIO(written)).convert("RGB")), expected)
+    assert np.array_equal(by_opencv(written), expected)
+
+
+@given(SIZES, st.integers(1, 3))
+def test_codes_are_written_as_the_picture_of_their_colours(size: tuple[int, int], codes: int) -> None:
+    picture = NOISE.integers(0, codes, size, np.uint16)
+    colors = NOISE.integers(0, 256, (codes, 3), np.uint8)
+
+    assert code_png(picture, colors) == rgb_png(colors[picture])
 
 
 def test_every_chunk_is_whole_by_its_checksum() -> None:
-    written = palette_png(np.zeros((3, 5), np.uint8), np.zeros((1, 3), np.uint8), {"a": "b"})
+    written = palette_png(
+        np.zeros((3, 5), np.uint16), np.zeros(1, np.uint8), np.zeros((1, 3), np.uint8), {"a": "b"}
+    )
 
     with Image.open(BytesIO(written)) as image:
         image.verify()

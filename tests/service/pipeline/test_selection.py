@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.pipeline.panoptic import Panoptic
+from service.pipeline.panoptic import Panoptic, panoptic_of
 from service.pipeline.segments import Segment
 from service.pipeline.selection import Selection, Subtask, select
 
@@ -14,7 +14,7 @@ THINGS = {3, 4}
 def panoptic(seed: int) -> Panoptic:
     """Noise of void, two stuff classes and things of two classes."""
     ids = np.random.default_rng(seed).choice(np.array([0, 1, 21, 32, 33, 42], np.int32), (7, 9))
-    return Panoptic(ids, tuple(described(ids, int(number)) for number in np.unique(ids) if number))
+    return panoptic_of(ids, [described(ids, int(number)) for number in np.unique(ids) if number])
 
 
 def described(ids: np.ndarray, number: int) -> Segment:
@@ -57,7 +57,7 @@ def test_what_asks_for_all_costs_nothing() -> None:
 
 
 def test_an_answer_without_segments_stays_one() -> None:
-    void = Panoptic(np.zeros((2, 3), np.int32), ())
+    void = panoptic_of(np.zeros((2, 3), np.int32), ())
 
     for subtask in ("panoptic", "semantic", "instance"):
         found = select(void, Selection((1,), subtask), DIVISOR)

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from model.bundle import Bundle
 from model.fit import Sizes
+from service.pipeline.encode import panoptic_png
 from service.pipeline.kernels.classes import _rank
+from service.pipeline.kernels.codes import rename
 from service.pipeline.kernels.compiler import config, entry
-from service.pipeline.kernels.merge import _merge, rename
-from service.pipeline.kernels.peaks import _collect, _heat
+from service.pipeline.kernels.lines import _filter
+from service.pipeline.kernels.merge import _merge
+from service.pipeline.kernels.peaks import _collect, _find, _heat
 from service.pipeline.kernels.scores import _score
 from service.pipeline.kernels.warm import warm
 from service.pipeline.panoptic import merge_heads
@@ -19,6 +23,11 @@ from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, 
 
 def half(value: float) -> float:
     return value / 2
+
+
+def double(values: np.ndarray) -> None:
+    for place in range(values.size):
+        values[place] *= np.float32(2)
 
 
 def test_a_kernel_is_kept_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,19 +45,38 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
     assert entry(half)(1.0) == 0.5
 
 
-@pytest.mark.parametrize("name", ["_rank", "_heat", "_collect", "_merge", "_score", "rename"])
+KERNELS: dict[str, Any] = {
+    each.__name__: each for each in (_rank, _find, _heat, _collect, _merge, _score, rename, _filter)
+}
+
+
+def test_no_instruction_is_used_that_the_pinned_processor_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if config.CPU_NAME != "x86-64-v3":
+        pytest.skip("this processor is older, or another one was stated")
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))  # of what was loaded, numba shows no code
+    kernel: Any = entry(double)
+
+    kernel(np.ones(64, np.float32))
+
+    (code,) = kernel.inspect_asm().values()
+    assert "ymm" in code  # vectors of 256 bits
+    assert "zmm" not in code  # of 512
+
+
+@pytest.mark.parametrize("name", KERNELS)
 def test_after_warming_no_picture_compiles_anything(name: str, toy: Bundle) -> None:
-    kernels: dict[str, Any] = {
-        each.__name__: each for each in (_rank, _heat, _collect, _merge, _score, rename)
-    }
     warm()
     heads = smooth_heads(16, 24)
     heads.semantic.flags.writeable = False
     cases: tuple[tuple[Grid, tuple[int, int]], ...] = (("input", (64, 96)), ("output", (100, 90)))
     for grid, output in cases:
         case = Case(heads, Sizes((64, 96), (64, 96), output), merging_of(grid))
-        merge_heads(heads, case.sizes, manifest_of(toy.manifest, case), case.merging)
+        answer = merge_heads(heads, case.sizes, manifest_of(toy.manifest, case), case.merging)
+        panoptic_png(answer)
+        assert answer.ids.shape == output
     empty = Case(heads, case.sizes, case.merging.model_copy(update={"threshold": 100.0}))  # no center at all
     merge_heads(heads, empty.sizes, manifest_of(toy.manifest, empty), empty.merging)
 
-    assert len(kernels[name].signatures) == 1
+    assert len(KERNELS[name].signatures) == 1

@@ -1,0 +1,50 @@
+"""Memory: what is freed goes back to the system."""
+
+import subprocess
+import sys
+
+import pytest
+
+# A block is freed once, so that glibc takes the next one of its size from the heap, under a small one that stays.
+PROGRAM = """
+import ctypes
+from pathlib import Path
+from service.pipeline.memory import keep_heaps_small
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.malloc.argtypes = [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+{call}
+size = 24 << 20
+library.free(library.malloc(size))
+begun = resident()
+block = library.malloc(size)
+ctypes.memset(block, 1, size)
+stays = library.malloc(1000)
+library.free(block)
+print((resident() - begun) >> 20)
+"""
+
+
+def megabytes_left(call: str) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(call=call)], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_a_large_block_that_was_freed_is_not_resident_any_more() -> None:
+    assert megabytes_left("keep_heaps_small()") < 4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_an_allocator_that_is_set_from_outside_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", str(64 << 20))
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
+
+    assert megabytes_left("keep_heaps_small()") > 20

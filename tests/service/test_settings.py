@@ -41,6 +41,8 @@ OTHERS = {
     "ageing_s": "3.0",
     "max_batch": "3",
     "drain_s": "3",
+    "lame_duck_s": "3.0",
+    "engine_timeout_s": "3.0",
     "log_level": "error",
 }
 

@@ -9,18 +9,18 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 QUANTIZATION = (
-    "quantization.json"  # listed by a bundle whose graph is int8: how that was done, and with what loss
+    "quantization.json"  # listed by a bundle whose graph is not fp32: its precision, how that was done
 )
 
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # rows, columns
 Color = tuple[int, int, int]  # RGB 0-255
-Precision = Literal["fp32", "bf16", "int8"]  # number format of the weights' products
+Precision = Literal["fp32", "bf16", "fp16", "int8", "fp8"]  # number format of the weights' products
 
 
 class BundleError(Exception):
@@ -160,7 +160,11 @@ class Bundle(BaseModel):
     @property
     def precision(self) -> Precision:
         """Number format of the graph itself; a runtime may run fp32 in a shorter one."""
-        return "int8" if QUANTIZATION in self.manifest.files else "fp32"
+        if QUANTIZATION not in self.manifest.files:
+            return "fp32"
+        return TypeAdapter(Precision).validate_python(
+            json.loads(self.file(QUANTIZATION).read_bytes())["precision"]
+        )
 
     def file(self, name: str) -> Path:
         """A file that the manifest lists."""

@@ -27,8 +27,8 @@ DATA_HALF = (
     "model.variants",
 )
 EXTRAS = {
-    "service": ["bench", "evaluate", "openvino"],
-    "model": ["export", "train"],
+    "service": ["bench", "evaluate", "gpu", "openvino"],
+    "model": ["export", "gpu", "train"],
     "export": ["export"],
     "tests": ["bench", "dev", "evaluate", "export", "train"],
 }

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from export import ExportError
-from export.cli import quantize
+from export.commands.quantize import quantize
 from export.quantize import is_depthwise, write_int8
 from model.bundle import MODEL, QUANTIZATION, Bundle, read_bundle
 from tests.service.conftest import photograph

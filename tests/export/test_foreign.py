@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from export.commands.export import export
 from export.certificate import run_network
+from export.commands.export import export
 from model.bundle import Bundle, file_entry, read_bundle
 from model.checkpoints.reading import read_checkpoint
 from model.fit import Sizes, choose_bucket, fit

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, read_bundle
+from service.backends import Device
 from service.http import pages, routes
 from service.http.admission import Admission
 from service.http.context import RequestContext
@@ -23,7 +24,8 @@ from service.http.problems import Problem
 from service.http.readiness import Readiness
 from service.http.schemas import ProblemAnswer
 from service.metrics import Metrics
-from service.pipeline.choice import Choice, choose_backend
+from service.pipeline.choice import Choice
+from service.pipeline.devices import choose_on_device
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 
@@ -67,14 +69,18 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
 
     Raises: BundleError: no runtime here can run it.
     """
-    batches = (metrics or Metrics()).batches
-    choice = choose_backend(
+    metrics = metrics or Metrics()
+    batches = metrics.batches
+    choice = choose_on_device(
         bundle,
+        device_of(settings),
+        fallback=settings.device_fallback,
         runtime=settings.backend,
         precision=settings.precision,
         threads=settings.threads or available_cores(),
     )
     _tell(choice)
+    metrics.fallback.set(bool(choice.fallback))
     return Predictor(
         bundle,
         choice.backend,
@@ -89,8 +95,17 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     )
 
 
+def device_of(settings: Settings) -> Device:
+    """Where the settings want the engine."""
+    kind, _, number = settings.device.partition(":")
+    limit = int(settings.device_memory_mb * 1_000_000) or None
+    return Device(None if kind == "cpu" else int(number or 0), limit, settings.tf32)
+
+
 def _tell(choice: Choice) -> None:
     backend = choice.backend
+    if choice.fallback:
+        log.warning("the processor stands in for the GPU: %s", choice.fallback)
     log.info(
         "%s in %s runs the model (%s); %s",
         backend.name,

@@ -1,6 +1,7 @@
 """`panoptic-export quantize`: a bundle in a shorter number format."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -28,6 +29,14 @@ from export.commands.words import FILE, photographs, report_step, tell_bundle
     help="Share of each golden's pixels that must be answered as in fp32, here and in every self-test.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["int8", "fp16", "fp8"]),
+    default="int8",
+    show_default=True,
+    help="Number format. fp8 and fp16 are for GPUs.",
+)
+@click.option("--symmetric", is_flag=True, help="int8 without zero points, as TensorRT wants it.")
+@click.option(
     "--keep",
     type=click.IntRange(0),
     default=0,
@@ -35,14 +44,29 @@ from export.commands.words import FILE, photographs, report_step, tell_bundle
     metavar="N",
     help="Convolutions, from the input on, that stay fp32.",
 )
-def quantize(bundle_path: Path, images: tuple[Path, ...], out: Path, equal_pixels: float, keep: int) -> None:
-    """Make an int8 bundle of BUNDLE, an fp32 one, with a certificate that compares the two.
+def quantize(
+    bundle_path: Path,
+    images: tuple[Path, ...],
+    out: Path,
+    equal_pixels: float,
+    precision: Literal["int8", "fp16", "fp8"],
+    symmetric: bool,
+    keep: int,
+) -> None:
+    """Make a bundle of BUNDLE, an fp32 one, in a shorter number format, with a certificate that compares the two.
 
     It is written whole or not at all.
     """
-    from export.quantize import write_int8
+    from export.quantize import write_shorter
 
-    bundle = write_int8(
-        bundle_path, out, photographs(images), equal_pixels=equal_pixels, keep=keep, report=report_step
+    bundle = write_shorter(
+        bundle_path,
+        out,
+        photographs(images),
+        equal_pixels=equal_pixels,
+        keep=keep,
+        precision=precision,
+        symmetric=symmetric,
+        report=report_step,
     )
-    tell_bundle(bundle, ("fp32", "int8"))
+    tell_bundle(bundle, ("fp32", precision))

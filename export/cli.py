@@ -6,6 +6,7 @@ from typing import NoReturn
 from export import ExportError
 from export.commands.engine import engine
 from export.commands.export import export
+from export.commands.merge import merge
 from export.commands.null import null
 from export.commands.quantize import quantize
 from export.commands.verify import verify
@@ -13,7 +14,7 @@ from model.bundle import BundleError
 from model.checkpoints import CheckpointError
 from model.command_line import run_command
 
-COMMANDS = {"engine": engine, "null": null, "quantize": quantize, "verify": verify}
+COMMANDS = {"engine": engine, "merge": merge, "null": null, "quantize": quantize, "verify": verify}
 
 
 def main() -> NoReturn:

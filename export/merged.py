@@ -3,18 +3,24 @@
 And the graph of a bundle with the merging in it, for one of its buckets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import compose, shape_inference
 
+from export import ExportError
+from export.goldens import read_golden
 from export.merging_graph import MAPS, Plan, merging_graph
 from export.onnx_graph import INPUT, OUTPUTS
-from model.bundle import Bundle, Size
+from model.bundle import Bundle, Golden, Size
 
 VOID = -1
+
+Report = Callable[[str], None]
 
 Numbers = NDArray[np.uint8] | NDArray[np.int32]
 
@@ -74,6 +80,44 @@ def labels_of(
     for stuff in np.flatnonzero(~thing & (areas >= stuff_area) & ~np.isin(np.arange(count), voids)):
         table[:, stuff] = stuff * label_divisor
     return table.ravel()[codes]
+
+
+def write_merged(bundle: Bundle, out: Path, report: Report) -> Iterator[tuple[Path, float]]:
+    """Write a graph for each bucket that has a golden, and prove it there: its file, and the share of equal pixels.
+
+    Raises: ExportError: it answers a golden otherwise than the bundle promises; nothing is written for that bucket.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for golden in bundle.manifest.goldens:
+        name = f"{golden.bucket[0]}x{golden.bucket[1]}.onnx"
+        report(f"merging in the graph of {name}")
+        graph = merged_graph(bundle, golden.bucket).SerializeToString()
+        share = _share(bundle, golden, graph)
+        if share < golden.equal_pixels:
+            raise ExportError(
+                f"{name} answers {share:.2%} of the golden's pixels as expected, {golden.equal_pixels:.2%} must be."
+            )
+        part = out / f"{name}.part"
+        part.write_bytes(graph)
+        yield part.replace(out / name), share
+
+
+def _share(bundle: Bundle, golden: Golden, graph: bytes) -> float:
+    """The share of the golden's pixels that the graph and the host answer as expected."""
+    picture, expected = read_golden(bundle, golden)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    classes, instances = session.run(list(MAPS), {INPUT: picture.as_batch().numpy()})
+    categories, merging = bundle.manifest.categories, bundle.manifest.merging
+    labels = labels_of(
+        classes[0],
+        instances[0],
+        count=len(categories),
+        things=[index for index, each in enumerate(categories) if each.isthing],
+        voids=[index for index, each in enumerate(categories) if each.isvoid],
+        stuff_area=merging.stuff_area,
+        label_divisor=merging.label_divisor,
+    )
+    return float((labels + 1 == expected).mean())
 
 
 def _fix_sides(graph: onnx.ModelProto, bucket: Size) -> None:

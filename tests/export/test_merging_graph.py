@@ -8,10 +8,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from click.testing import CliRunner
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 from PIL import Image
 
+from export.commands.merge import merge
 from export.merged import labels_of, merged_graph
 from export.merging_graph import Plan, merging_graph
 from export.tensorrt import open_runtime, parse
@@ -203,3 +205,11 @@ def test_no_tensor_holds_every_class_at_full_size(root: Path) -> None:
     shapes = [[side.dim_value for side in value.type.tensor_type.shape.dim] for value in graph.value_info]
 
     assert max(shape[1] for shape in shapes if shape[2:] == [rows, columns]) <= 8
+
+
+def test_the_command_writes_a_graph_for_each_bucket_proved_on_its_golden(root: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(merge, [str(root / "service" / "bundles" / "street"), "--out", str(tmp_path)])
+
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["384x512.onnx", "512x384.onnx"]
+    assert result.stdout.count("of the golden's pixels as expected") == 2

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 LISTS := pyproject.toml constraints.txt
 EXTRAS := export,train,evaluate,client,bench,dev
 
-.PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean openapi
+.PHONY: help serve install test slow lint format types check bench profile image image-test k8s-test simulate dashboard house constraints clean openapi gpu
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ check: lint types test ## All that must hold before a commit
 
 bench: $(VENV)/all.stamp ## Measure on this machine, and compare with what must be reached
 	@$(BIN)/python -m benchmarks.table
+
+gpu: $(VENV)/all.stamp ## On a machine with a GPU: build engines, prove and measure them, write docs/benchmarks-gpu.md
+	@$(PIP) install --constraint constraints.txt --editable ".[$(EXTRAS),gpu]" tensorrt
+	@$(PIP) install --force-reinstall --no-deps --constraint constraints.txt onnxruntime-gpu
+	@$(BIN)/python -m pytest -m gpu
+	@test -n "$(BUNDLES)" || $(BIN)/python -m benchmarks.gpu_bundles runs/gpu
+	@$(BIN)/python -m benchmarks.gpu $(or $(BUNDLES),service/bundles/street runs/gpu/*) --page docs/benchmarks-gpu.md
 
 profile: $(VENV)/all.stamp ## Draw where a loaded server's time goes, into profile.svg
 	@$(BIN)/python -m benchmarks.profile

@@ -1,6 +1,7 @@
-"""An int8 bundle of an fp32 one: weights and activations of the convolutions, calibrated on photographs.
+"""A bundle in a shorter number format: int8 and fp8 calibrated on photographs, fp16 by conversion, each proved.
 
-The tool is ONNX Runtime's own; it writes pairs of QuantizeLinear and DequantizeLinear, which every runtime here reads.
+The tools are ONNX Runtime's own; the one that calibrates writes pairs of QuantizeLinear and DequantizeLinear, which
+every runtime here reads.
 The bundle is a bundle of its own, since its graph, its proof and its licence to be served stand and fall together.
 """
 
@@ -9,19 +10,26 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
 
 from export import ExportError
 from export.bundle import built_beside, check_place
 from export.certificate import Agreement, agree, open_graph, run_graph
 from export.onnx_graph import INPUT, OUTPUTS, quiet
 from export.pictures import Picture, fit, read_photograph
+from export.precision import to_fp16
 from export.verify import bundle_variant, prove_goldens
 from model.bundle import (
     MODEL,
@@ -35,22 +43,38 @@ from model.bundle import (
 )
 
 Report = Callable[[str], None]
+Shorter = Literal["int8", "fp16", "fp8"]
+
+_TOOLS: dict[Shorter, str] = {
+    "int8": "onnxruntime.quantization",
+    "fp8": "onnxruntime.quantization",
+    "fp16": "onnxruntime.transformers.float16",
+}
 
 
-def write_int8(
-    source: Path, out: Path, images: Sequence[Path], *, equal_pixels: float, keep: int = 0, report: Report
+def write_shorter(
+    source: Path,
+    out: Path,
+    images: Sequence[Path],
+    *,
+    equal_pixels: float,
+    keep: int = 0,
+    precision: Shorter = "int8",
+    symmetric: bool = False,
+    report: Report,
 ) -> Bundle:
-    """Write and prove an int8 bundle; an older bundle in its place is replaced, anything else is not.
+    """Write and prove a bundle in a shorter format; an older bundle in its place is replaced, anything else is not.
 
     Args:
         images: photographs to calibrate on; the certificate compares on them, too.
+        symmetric: int8 without zero points, which TensorRT wants; processors are more exact with them.
         equal_pixels: share of each golden's pixels that must be answered as in fp32, 0 to 1.
         keep: convolutions, from the input on, that stay fp32.
         report: takes one line for each step.
 
     Raises:
         BundleError: the source cannot be trusted.
-        ExportError: it is int8 already, there is no photograph, or int8 loses more than `equal_pixels` allows.
+        ExportError: it is no fp32 bundle, there is no photograph, or the format loses more than `equal_pixels` allows.
     """
     check_place(out)
     bundle = read_bundle(source)
@@ -62,12 +86,16 @@ def write_int8(
         raise ExportError("There is no photograph to calibrate on. Give --images a folder of some dozens.")
     with built_beside(out) as folder:
         _copy(bundle, folder)
-        report(f"calibrating on {len(pictures)} photographs")
-        _quantize(bundle.model, folder / MODEL, pictures, keep)
-        report("comparing int8 with fp32")
+        if precision == "fp16":
+            report("converting to fp16")
+            _convert(bundle.model, folder / MODEL, keep)
+        else:
+            report(f"calibrating on {len(pictures)} photographs")
+            _quantize(bundle.model, folder / MODEL, pictures, keep, _kinds(precision, symmetric))
+        report(f"comparing {precision} with fp32")
         agreement = _compare(bundle, folder / MODEL, pictures)
-        _write_record(folder / QUANTIZATION, bundle, pictures)
-        write_manifest(folder, _manifest(bundle, folder, agreement, pictures, equal_pixels))
+        _write_record(folder / QUANTIZATION, bundle, pictures, precision)
+        write_manifest(folder, _manifest(bundle, folder, agreement, pictures, equal_pixels, precision))
         report("proving the bundle, alone and in full batches")
         made = read_bundle(folder)
         for check in prove_goldens(made, open_graph(made.model)):
@@ -90,7 +118,34 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has n
         return None if picture is None else {INPUT: picture.as_batch().numpy()}
 
 
-def _quantize(source: Path, target: Path, pictures: Sequence[Picture], keep: int) -> None:
+def _convert(source: Path, target: Path, keep: int) -> None:
+    graph = onnx.load(str(source))
+    first = [node.name for node in graph.graph.node if node.op_type == "Conv"][:keep]
+    onnx.save(to_fp16(graph, first), str(target))
+
+
+def _kinds(precision: Shorter, symmetric: bool) -> dict[str, Any]:
+    """Types of weights and activations, as the library asks for them."""
+    if precision == "fp8":
+        kind = QuantType.QFLOAT8E4M3FN
+        return {
+            "activation_type": kind,
+            "weight_type": kind,
+            "calibrate_method": CalibrationMethod.Distribution,
+            "extra_options": {"QuantizeBias": False},
+        }
+    if not symmetric:
+        return {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+    return {
+        "activation_type": QuantType.QInt8,
+        "weight_type": QuantType.QInt8,
+        "extra_options": {"ActivationSymmetric": True, "QuantizeBias": False},  # TensorRT takes no int32
+    }
+
+
+def _quantize(
+    source: Path, target: Path, pictures: Sequence[Picture], keep: int, kinds: dict[str, Any]
+) -> None:
     graph = onnx.load(str(source))
     with tempfile.TemporaryDirectory() as folder, quiet():
         raw = Path(folder) / MODEL
@@ -102,8 +157,7 @@ def _quantize(source: Path, target: Path, pictures: Sequence[Picture], keep: int
             op_types_to_quantize=["Conv"],
             nodes_to_exclude=_kept(graph, keep),
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            **kinds,
         )
         shutil.copyfile(raw, target)
 
@@ -142,10 +196,10 @@ def _compare(bundle: Bundle, quantized: Path, pictures: Sequence[Picture]) -> Ag
     return agree(runs, pictures, bundle_variant(bundle), bundle.manifest.merging)
 
 
-def _write_record(path: Path, source: Bundle, pictures: Sequence[Picture]) -> None:
+def _write_record(path: Path, source: Bundle, pictures: Sequence[Picture], precision: Shorter) -> None:
     record: dict[str, Any] = {
-        "precision": "int8",
-        "tool": f"onnxruntime.quantization {onnxruntime.__version__}",
+        "precision": precision,
+        "tool": f"{_TOOLS[precision]} {onnxruntime.__version__}",
         "source": {"name": source.manifest.name, "digest": source.digest},
         "calibration_images": [picture.name for picture in pictures],
     }
@@ -153,14 +207,19 @@ def _write_record(path: Path, source: Bundle, pictures: Sequence[Picture]) -> No
 
 
 def _manifest(
-    source: Bundle, folder: Path, agreement: Agreement, pictures: Sequence[Picture], equal_pixels: float
+    source: Bundle,
+    folder: Path,
+    agreement: Agreement,
+    pictures: Sequence[Picture],
+    equal_pixels: float,
+    precision: Shorter,
 ) -> Manifest:
     manifest = source.manifest
     names = sorted({*manifest.files, QUANTIZATION})
     certificate = Certificate(
         torch=manifest.certificate.torch,
         onnxruntime=onnxruntime.__version__,
-        weights=f"{manifest.certificate.weights}; int8, compared with the fp32 graph of {source.digest}",
+        weights=f"{manifest.certificate.weights}; {precision}, compared with the fp32 graph of {source.digest}",
         images=tuple(picture.name for picture in pictures),
         max_abs_difference=agreement.differences,
         equal_panoptic_pixels=agreement.equal_pixels,
@@ -168,7 +227,7 @@ def _manifest(
     goldens = tuple(golden.model_copy(update={"equal_pixels": equal_pixels}) for golden in manifest.goldens)
     return manifest.model_copy(
         update={
-            "name": f"{manifest.name}-int8",
+            "name": f"{manifest.name}-{precision}",
             "files": {name: file_entry(folder / name) for name in names},
             "certificate": certificate,
             "goldens": goldens,

@@ -9,18 +9,18 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 QUANTIZATION = (
-    "quantization.json"  # listed by a bundle whose graph is int8: how that was done, and with what loss
+    "quantization.json"  # listed by a bundle whose graph is not fp32: its precision, how that was done
 )
 
 Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # rows, columns
 Color = tuple[int, int, int]  # RGB 0-255
-Precision = Literal["fp32", "bf16", "int8"]  # number format of the weights' products
+Precision = Literal["fp32", "bf16", "fp16", "int8", "fp8"]  # number format of the weights' products
 
 
 class BundleError(Exception):
@@ -151,16 +151,14 @@ class Bundle(BaseModel):
     path: Path
     manifest: Manifest
     digest: str  # sha256 of the manifest, which holds every file's: it names the bundle's exact content
+    precision: Precision = (
+        "fp32"  # number format of the graph itself; a runtime may run fp32 in a shorter one
+    )
 
     @property
     def model(self) -> Path:
         """The ONNX graph."""
         return self.path / MODEL
-
-    @property
-    def precision(self) -> Precision:
-        """Number format of the graph itself; a runtime may run fp32 in a shorter one."""
-        return "int8" if QUANTIZATION in self.manifest.files else "fp32"
 
     def file(self, name: str) -> Path:
         """A file that the manifest lists."""
@@ -187,7 +185,8 @@ def read_bundle(path: Path) -> Bundle:
         for name in (golden.image, golden.panoptic):
             if name not in manifest.files:
                 raise BundleError(f"{manifest_path} names a golden {name!r} that its files do not list.")
-    return Bundle(path=path, manifest=manifest, digest=hashlib.sha256(text).hexdigest())
+    digest = hashlib.sha256(text).hexdigest()
+    return Bundle(path=path, manifest=manifest, digest=digest, precision=_precision(path, manifest))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -222,6 +221,20 @@ def _parse(path: Path, text: bytes) -> Manifest:
         raise BundleError(
             f"{path / MANIFEST} is no manifest of format {FORMAT}: {place}: {first['msg']} "
             f"({error.error_count()} in all). Export the bundle again."
+        ) from error
+
+
+def _precision(path: Path, manifest: Manifest) -> Precision:
+    """What the record of another precision tells, where there is one."""
+    if QUANTIZATION not in manifest.files:
+        return "fp32"
+    try:
+        record = json.loads((path / QUANTIZATION).read_bytes())
+        return TypeAdapter(Precision).validate_python(record["precision"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(
+            f"{path / QUANTIZATION} tells no precision that this program knows. Use a newer panoptic service, or make "
+            "the bundle again with `panoptic-export quantize`."
         ) from error
 
 

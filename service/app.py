@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle
+from service.backends import Device
 from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
@@ -33,7 +34,8 @@ from service.http.readiness import Readiness
 from service.http.security import SecurityHeaders
 from service.loading import Loading, read_again
 from service.metrics import Metrics
-from service.pipeline.choice import Choice, choose_backend
+from service.pipeline.choice import Choice
+from service.pipeline.devices import choose_on_device
 from service.pipeline.memory import keep_heaps_small
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
@@ -85,15 +87,19 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
 
     Raises: BundleError: no runtime here can run it.
     """
-    batches = (metrics or Metrics()).batches
+    metrics = metrics or Metrics()
+    batches = metrics.batches
     keep_heaps_small()  # before the first graph is loaded
-    choice = choose_backend(
+    choice = choose_on_device(
         bundle,
+        device_of(settings),
+        fallback=settings.device_fallback,
         runtime=settings.backend,
         precision=settings.precision,
         threads=settings.threads or available_cores(),
     )
     _tell(choice)
+    metrics.fallback.set(bool(choice.fallback))
     return Predictor(
         bundle,
         choice.backend,
@@ -107,8 +113,17 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     )
 
 
+def device_of(settings: Settings) -> Device:
+    """Where the settings want the engine."""
+    kind, _, number = settings.device.partition(":")
+    limit = int(settings.device_memory_mb * 1_000_000) or None
+    return Device(None if kind == "cpu" else int(number or 0), limit, settings.tf32)
+
+
 def _tell(choice: Choice) -> None:
     backend = choice.backend
+    if choice.fallback:
+        log.warning("the processor stands in for the GPU: %s", choice.fallback)
     log.info(
         "%s in %s runs the model (%s); %s",
         backend.name,

@@ -127,6 +127,11 @@ class Metrics:
             ["backend", "precision", "device", "bundle", "reason"],
             registry=self.registry,
         )
+        self.fallback = Gauge(
+            "panoptic_backend_fallback",
+            "1 where the processor stands in for a GPU that was asked for and cannot be used.",
+            registry=self.registry,
+        )
         self.trials = Gauge(
             "panoptic_backend_trial_seconds",
             "Time of one photograph with each runtime and precision that was measured at the start.",

@@ -30,12 +30,32 @@ class Settings(BaseSettings):
     bundle: Path = Field(
         EMBEDDED_BUNDLE, description="Directory of the model; the embedded street model by default."
     )
-    backend: Literal["auto", "onnxruntime", "openvino"] = Field(
+    backend: Literal["auto", "onnxruntime", "openvino", "tensorrt"] = Field(
         "auto", description="Runtime of the model; auto measures those installed and takes the quickest."
     )
-    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"] = Field(
         "auto",
         description="Number format of the model's products; auto takes the quickest that passes the self-test.",
+    )
+    device: str = Field(
+        "cpu",
+        pattern=r"^(cpu|cuda(:\d{1,2})?)$",
+        description="Where the model runs: cpu, cuda, or cuda:N for the GPU of that number.",
+    )
+    device_fallback: bool = Field(
+        False,
+        description="Whether the processor stands in for a GPU that cannot be used; else that is an error.",
+    )
+    device_memory_mb: float = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Memory of the GPU that the engine may take beside its weights; 0 takes what is free.",
+        json_schema_extra={"unit": "MB"},
+    )
+    tf32: bool = Field(
+        False,
+        description="Whether a GPU may round products of fp32 to 19 bits, which is faster and less exact.",
     )
     threads: int = Field(
         0,

@@ -27,8 +27,8 @@ DATA_HALF = (
     "model.variants",
 )
 EXTRAS = {
-    "service": ["bench", "client", "evaluate", "openvino"],
-    "model": ["export", "train"],
+    "service": ["bench", "client", "evaluate", "gpu", "openvino"],
+    "model": ["export", "gpu", "train"],
     "export": ["export"],
     "tests": ["bench", "client", "dev", "evaluate", "export", "train"],
 }

@@ -1,7 +1,7 @@
 """The contract of a runtime: a batch of pictures in, heads at network stride out."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,24 @@ from model.bundle import Bundle, BundleError, Precision
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
 
-Runtime = Literal["onnxruntime", "openvino"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)  # in the order of preference between equals
+Runtime = Literal["onnxruntime", "openvino", "tensorrt"]
+RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")  # of a processor, by preference between equals
+GPU_RUNTIMES: tuple[Runtime, ...] = ("tensorrt", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where an engine runs, and what it may take there."""
+
+    gpu: int | None = None  # its number; None is the processor
+    memory_limit: int | None = None  # bytes of the GPU; None: what is free
+    tf32: bool = False  # whether fp32 products may be rounded to 19 bits
+
+    def __str__(self) -> str:
+        return "cpu" if self.gpu is None else f"cuda:{self.gpu}"
+
+
+CPU = Device()
 
 
 @dataclass(frozen=True)
@@ -62,18 +78,24 @@ def open_backend(
     precision: Precision | None = None,
     *,
     threads: int,
+    device: Device = CPU,
 ) -> Backend:
     """Open the bundle's graph with a runtime.
 
     Args:
         precision: None takes the graph's own.
 
-    Raises: BundleError: the runtime is not installed, does not know the precision, refuses the graph, or the graph
-        is not what the manifest says.
+    Raises: BundleError: the runtime is not installed, does not know the precision or the device, refuses the graph,
+        or the graph is not what the manifest says.
     """
     precision = precision or bundle.precision
+    if runtime not in (RUNTIMES if device.gpu is None else GPU_RUNTIMES):
+        other = "--device cuda" if device.gpu is None else "--device cpu"
+        raise BundleError(f"{runtime} does not run on {device}. Ask for {other}, or for --backend auto.")
     if precision not in precisions(bundle, runtime):
         raise BundleError(_lacking(bundle, runtime, precision))
+    if device.gpu is not None:
+        return _open_on_gpu(bundle, runtime, precision, device)
     if runtime == "openvino":
         from service.backends.openvino import OpenVino
 
@@ -87,7 +109,20 @@ def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:
     """Number formats in which a runtime may run a bundle's graph, the quickest first."""
     if bundle.precision == "fp32" and runtime == "openvino":
         return "bf16", "fp32"
+    if bundle.precision == "fp32" and runtime == "tensorrt":
+        return "fp16", "bf16", "fp32"
     return (bundle.precision,)
+
+
+def _open_on_gpu(bundle: Bundle, runtime: Runtime, precision: Precision, device: Device) -> Backend:
+    assert device.gpu is not None
+    if runtime == "tensorrt":
+        from service.backends.tensorrt.runner import TensorRt
+
+        return TensorRt(bundle, precision, device=device.gpu, memory_limit=device.memory_limit)
+    from service.backends.onnxruntime_cuda import OnnxRuntimeCuda
+
+    return OnnxRuntimeCuda(bundle, device)
 
 
 def first_line(error: Exception) -> str:
@@ -100,6 +135,8 @@ def _lacking(bundle: Bundle, runtime: Runtime, precision: Precision) -> str:
     known = " and ".join(precisions(bundle, runtime))
     advice = {
         "bf16": "Ask for --backend openvino, or for --precision auto.",
+        "fp16": "Ask for --backend tensorrt on a GPU, or for --precision auto.",
+        "fp8": "Make an fp8 bundle with `panoptic-export quantize`, or ask for --precision auto.",
         "int8": "Make an int8 bundle with `panoptic-export quantize`, or ask for --precision auto.",
         "fp32": "Serve the bundle it was made of, or ask for --precision auto.",
     }

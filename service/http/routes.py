@@ -58,6 +58,7 @@ async def get_model(parts: TheParts) -> Response:
         "device": backend.device,
         "precision": backend.precision,
         "reason": choice.reason,
+        "fallback": choice.fallback or None,
         "tried": [asdict(trial) for trial in choice.trials],
     }
     content["limits"] = {

@@ -38,6 +38,7 @@ class Choice:
     backend: Backend
     reason: Reason
     trials: tuple[Trial, ...]
+    fallback: str = ""  # why the processor stands in for the GPU that was asked for
 
 
 def choose_backend(

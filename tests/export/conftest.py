@@ -6,7 +6,7 @@ import pytest
 from onnxruntime import InferenceSession
 
 from export.certificate import open_graph
-from export.cli import export
+from export.commands.export import export
 from model.bundle import Bundle, read_bundle
 from model.checkpoints.weights import load_network, write_weights
 from model.network.panoptic_deeplab import PanopticDeepLab

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from export.family import export_stand_in, family, family_buckets
+from export.family import Exported, export_stand_in, family, family_buckets
+from export.gate import PRECISIONS, try_precision
 from export.onnx_graph import side_form
+from export.precision import graph_in
+from export.tensorrt import open_runtime, parse
+from model.bundle import Precision
 from model.variants import VARIANTS, Variant, find_variant
 
 SMALL = 8  # a part of the published sides
@@ -25,12 +29,22 @@ def test_the_sizes_of_a_variant_are_its_published_one_and_a_smaller_of_the_same_
     assert side_form(variant).holds(smaller)
 
 
-@pytest.mark.parametrize("name", EACH_FAMILY)
-def test_a_variant_of_each_family_exports_and_proves_itself(name: str, tmp_path: Path) -> None:
-    exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
+@pytest.fixture(scope="module", params=EACH_FAMILY)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A variant of each family, small."""
+    return export_stand_in(
+        find_variant(request.param), tmp_path_factory.mktemp("family") / "out", SMALL, "1,2"
+    )
 
+
+def test_a_variant_of_each_family_exports_and_proves_itself(exported: Exported) -> None:
     assert exported.bundle.manifest.certificate.equal_panoptic_pixels > 0.999
     assert "stand-in" in exported.bundle.manifest.certificate.weights
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_tensorrt_takes_the_graph_of_each_family(exported: Exported, precision: Precision) -> None:
+    assert parse(open_runtime("tensorrt-rtx"), graph_in(exported.bundle, precision)) == []
 
 
 def test_the_command_prints_a_line_for_each_variant_and_tells_which_failed(
@@ -50,6 +64,16 @@ def test_every_other_variant_exports_and_proves_itself(name: str, tmp_path: Path
     exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
 
     assert exported.bundle.manifest.certificate.equal_panoptic_pixels > 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_tensorrt_builds_the_engine_of_every_variant(name: str, tmp_path: Path) -> None:
+    exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
+
+    trials = [try_precision(exported.bundle, open_runtime("tensorrt-rtx"), each) for each in PRECISIONS]
+
+    assert [trial.refusal for trial in trials] == [""] * len(PRECISIONS)
 
 
 @pytest.mark.slow

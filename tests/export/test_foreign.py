@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from export import cli
 from export.certificate import run_network
+from export.commands.export import export
 from model.bundle import Bundle, file_entry, read_bundle
 from model.checkpoints.reading import read_checkpoint
 from model.fit import Sizes, choose_bucket, fit
@@ -72,7 +72,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(request.param)
     checkpoint = write_checkpoint(folder, request.param)
     arguments = [str(checkpoint), "--out", str(folder / "bundle"), "--buckets", BUCKETS[request.param]]
-    cli.export.main([*arguments, "--batch-sizes", "1"], standalone_mode=False)
+    export.main([*arguments, "--batch-sizes", "1"], standalone_mode=False)
     return Exported(checkpoint, read_bundle(folder / "bundle"))
 
 

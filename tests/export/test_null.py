@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from export import ExportError
-from export.cli import null
+from export.commands.null import null
 from export.goldens import read_golden
 from export.null import write_null_bundle
 from export.verify import prove_bundle

@@ -1,15 +1,18 @@
 """Quantisation: an int8 bundle stands on its own, proved against the fp32 one it was made of."""
 
 import json
+import shutil
 from pathlib import Path
 
 import onnx
 import pytest
 
 from export import ExportError
-from export.cli import quantize
-from export.quantize import is_depthwise, write_int8
-from model.bundle import MODEL, QUANTIZATION, Bundle, read_bundle
+from export.commands.quantize import quantize
+from export.precision import graph_in
+from export.quantize import is_depthwise, write_shorter
+from export.tensorrt import open_runtime, parse
+from model.bundle import MODEL, QUANTIZATION, Bundle, BundleError, file_entry, read_bundle, write_manifest
 from tests.service.conftest import photograph
 
 
@@ -58,14 +61,14 @@ def test_where_more_is_lost_than_allowed_no_bundle_is_written(bundle: Bundle, tm
     images = [photograph("china.jpg")]
 
     with pytest.raises(ExportError, match="No bundle was written; see --keep"):
-        write_int8(bundle.path, tmp_path / "int8", images, equal_pixels=1.0, report=lambda line: None)
+        write_shorter(bundle.path, tmp_path / "int8", images, equal_pixels=1.0, report=lambda line: None)
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_int8_bundle_is_not_quantised_again(int8: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="is int8 already"):
-        write_int8(
+        write_shorter(
             int8.path,
             tmp_path / "out",
             [photograph("china.jpg")],
@@ -77,7 +80,7 @@ def test_an_int8_bundle_is_not_quantised_again(int8: Bundle, tmp_path: Path) -> 
 def test_the_convolutions_that_are_kept_are_the_first_ones(bundle: Bundle, tmp_path: Path) -> None:
     images = [photograph("china.jpg")]
 
-    made = write_int8(
+    made = write_shorter(
         bundle.path, tmp_path / "int8", images, equal_pixels=0, keep=80, report=lambda line: None
     )
 
@@ -88,3 +91,43 @@ def test_the_convolutions_that_are_kept_are_the_first_ones(bundle: Bundle, tmp_p
     kept = [node.input[1] not in quantized for node in graph.node if node.op_type == "Conv"]
     assert all(kept[:80])
     assert not all(kept)
+
+
+def test_an_fp16_bundle_is_half_as_large_and_answers_nearly_alike(bundle: Bundle, tmp_path: Path) -> None:
+    made = write_shorter(
+        bundle.path,
+        tmp_path / "fp16",
+        [photograph("china.jpg")],
+        equal_pixels=0.95,
+        precision="fp16",
+        report=lambda line: None,
+    )
+
+    assert made.precision == "fp16"
+    assert made.manifest.files[MODEL].size < bundle.manifest.files[MODEL].size * 0.6
+
+
+def test_tensorrt_takes_symmetric_int8_and_nothing_else(bundle: Bundle, int8: Bundle, tmp_path: Path) -> None:
+    symmetric = write_shorter(
+        bundle.path,
+        tmp_path / "int8",
+        [photograph("china.jpg")],
+        equal_pixels=0,
+        symmetric=True,
+        report=lambda line: None,
+    )
+
+    assert parse(open_runtime("tensorrt-rtx"), graph_in(symmetric, "int8")) == []
+    with pytest.raises(ExportError, match=r"is int8 with zero points.*--symmetric"):
+        graph_in(int8, "int8")
+
+
+def test_a_record_without_a_known_precision_is_refused(int8: Bundle, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(int8.path, copy)
+    (copy / QUANTIZATION).write_text('{"precision": "int2"}')
+    files = {**int8.manifest.files, QUANTIZATION: file_entry(copy / QUANTIZATION)}
+    write_manifest(copy, int8.manifest.model_copy(update={"files": files}))
+
+    with pytest.raises(BundleError, match="tells no precision that this program knows"):
+        read_bundle(copy)

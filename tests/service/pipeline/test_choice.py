@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,10 +128,8 @@ def test_where_nothing_can_be_used_every_refusal_is_told(toy: Bundle) -> None:
         choose_backend(toy, precision="int8", threads=1)
 
 
-def test_an_int8_bundle_is_run_in_int8(tmp_path: Path, toy: Bundle) -> None:
-    entry = next(iter(toy.manifest.files.values()))
-    manifest = toy.manifest.model_copy(update={"files": {**toy.manifest.files, "quantization.json": entry}})
-    bundle = toy.model_copy(update={"manifest": manifest})
+def test_an_int8_bundle_is_run_in_int8(toy: Bundle) -> None:
+    bundle = toy.model_copy(update={"precision": "int8"})
 
     choice = choose_backend(bundle, runtime="onnxruntime", threads=1)
     choice.backend.close()

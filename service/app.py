@@ -99,7 +99,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         threads=settings.threads or available_cores(),
     )
     _tell(choice)
-    metrics.fallback.set(bool(choice.fallback))
+    metrics.model.fallback.set(bool(choice.fallback))
     return Predictor(
         bundle,
         choice.backend,

@@ -55,6 +55,11 @@ class Capacity(_Record):
     backend: Engine
     buckets: tuple[BucketCapacity, ...]
 
+    @property
+    def pixels_per_s(self) -> float:
+        """That of the bucket with the least, so that whoever scales by it is not late."""
+        return min((each.pixels_per_s for each in self.buckets), default=0.0)
+
 
 def read_capacity(bundle: Bundle) -> Capacity | None:
     """What was measured of this very bundle; None where nothing was, or the file is of another one or broken."""

@@ -85,7 +85,7 @@ class Loading:
 
     def _tell(self, result: str, sentence: str) -> None:
         log.log(logging.ERROR if result == "kept" else logging.INFO, "reload: %s", sentence)
-        self.readiness.metrics.reloads.labels(result).inc()
+        self.readiness.metrics.model.reloads.labels(result).inc()
 
 
 def read_again(path: Path) -> Bundle:

@@ -1,9 +1,18 @@
 """Metrics: what the service counts, for Prometheus."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 __all__ = ["CONTENT_TYPE", "STATES", "Metrics"]
 
@@ -74,11 +83,63 @@ class WalkMetrics:
         )
 
 
+class ModelMetrics:
+    """Which model answers, and what runs it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.state = Gauge(
+            "panoptic_model_state", "1 for the state the model is in.", ["state"], registry=registry
+        )
+        self.backend = Gauge(
+            "panoptic_backend_info",
+            "What runs the model.",
+            ["backend", "precision", "device", "bundle", "reason"],
+            registry=registry,
+        )
+        self.fallback = Gauge(
+            "panoptic_backend_fallback",
+            "1 where the processor stands in for a GPU that was asked for and cannot be used.",
+            registry=registry,
+        )
+        self.trials = Gauge(
+            "panoptic_backend_trial_seconds",
+            "Time of one photograph with each runtime and precision that was measured at the start.",
+            ["backend", "precision"],
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "panoptic_reloads",
+            "Bundles that were loaded again while serving: swapped, same, kept (the old one, as the new failed).",
+            ["result"],
+            registry=registry,
+        )
+        self.set_state(STATES[0])
+
+    def set_state(self, state: str) -> None:
+        """Say which of STATES the model is in."""
+        for each in STATES:
+            self.state.labels(each).set(each == state)
+
+
+class WhereKnown(Collector):
+    """A gauge that has no sample while its value is not known: 0 would be read as nothing to do."""
+
+    def __init__(self, name: str, about: str, value: Callable[[], float | None]):
+        self._name, self._about, self._value = name, about, value
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauge, or nothing."""
+        value = self._value()
+        if value is not None:
+            yield GaugeMetricFamily(self._name, self._about, value=value)
+
+
 class Metrics:
     """One registry and all that stands in it."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.requests = Counter(
             "panoptic_requests",
             "Requests answered.",
@@ -118,38 +179,7 @@ class Metrics:
         self.rejected = Counter(
             "panoptic_rejected", "Requests refused before any work.", ["reason"], registry=self.registry
         )
-        self.state = Gauge(
-            "panoptic_model_state", "1 for the state the model is in.", ["state"], registry=self.registry
-        )
-        self.backend = Gauge(
-            "panoptic_backend_info",
-            "What runs the model.",
-            ["backend", "precision", "device", "bundle", "reason"],
-            registry=self.registry,
-        )
-        self.fallback = Gauge(
-            "panoptic_backend_fallback",
-            "1 where the processor stands in for a GPU that was asked for and cannot be used.",
-            registry=self.registry,
-        )
-        self.trials = Gauge(
-            "panoptic_backend_trial_seconds",
-            "Time of one photograph with each runtime and precision that was measured at the start.",
-            ["backend", "precision"],
-            registry=self.registry,
-        )
-        self.reloads = Counter(
-            "panoptic_reloads",
-            "Bundles that were loaded again while serving: swapped, same, kept (the old one, as the new failed).",
-            ["result"],
-            registry=self.registry,
-        )
-        self.set_state(STATES[0])
-
-    def set_state(self, state: str) -> None:
-        """Say which of STATES the model is in."""
-        for each in STATES:
-            self.state.labels(each).set(each == state)
+        self.model = ModelMetrics(self.registry)
 
     def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
         """Count the stages of one photograph."""

@@ -20,13 +20,14 @@ HELP = "Pixels asked for a second, refused ones too, over the pixels a second th
 
 WINDOW_S = 15.0  # of the running rate; an autoscaler looks as often
 _NEWEST = 0.1  # weight of the newest measurement of the capacity
+_SPELL_S = 1.0  # of work without a pause, that says something of the capacity
 _TRUST = 4.0  # the measured capacity is corrected by no more than this factor, whatever one slow batch says
 
 
 class Saturation:
     """Owns the running rate of one server. It is told of every photograph, from one thread."""
 
-    def __init__(self, capacity: float | None, *, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, capacity: float | None = None, *, clock: Callable[[], float] = time.monotonic):
         """Start at nothing offered.
 
         Args:
@@ -38,6 +39,12 @@ class Saturation:
         self._then = clock()
         self._rate = 0.0  # pixels a second, an exponential mean over WINDOW_S
         self._photograph = 0.0  # pixels of a usual one
+        self._busy_since: float | None = None
+        self._busy_pixels = 0
+
+    def believe(self, capacity: float | None) -> None:
+        """Take another model's measured capacity for the old one's."""
+        self._measured = self._capacity = capacity
 
     @property
     def capacity(self) -> float | None:
@@ -61,7 +68,20 @@ class Saturation:
         """Count a photograph that was refused before its size was known, as a usual one."""
         self._add(self._photograph)
 
-    def answer(self, pixels: int, busy_s: float) -> None:
+    def answer(self, pixels: int, *, others_wait: bool) -> None:
+        """Count an answer; what is done in a spell in which others always wait is what can be done."""
+        now = self._clock()
+        if self._busy_since is not None:
+            self._busy_pixels += pixels
+            if now - self._busy_since >= _SPELL_S:
+                self.correct(self._busy_pixels, now - self._busy_since)
+                self._busy_since = None
+        if not others_wait:
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since, self._busy_pixels = now, 0
+
+    def correct(self, pixels: int, busy_s: float) -> None:
         """Correct the capacity by pixels that were answered in a time in which others always waited."""
         if busy_s <= 0:
             return

@@ -18,6 +18,7 @@ from service.pipeline.queue import Priority
 from service.settings import Settings
 
 _MAX_RETRY_S = 60
+_TOO_MUCH = ("queue-full", "deadline-too-near")  # problems that more servers would mend
 _GUESS_S = 0.2  # a photograph's time before the first was measured
 
 
@@ -64,7 +65,7 @@ class Admission:
             self._check_key(predictor, load)
             self._check_deadline(predictor, urgency)
         except Problem as problem:
-            self._metrics.rejected.labels(problem.name).inc()
+            self._tell_refusal(problem, load)
             raise
         self._add(load, 1)
         try:
@@ -86,7 +87,7 @@ class Admission:
             self._check_queue(predictor, load)
             self._check_key(predictor, load)
         except Problem as problem:
-            self._metrics.rejected.labels(problem.name).inc()
+            self._tell_refusal(problem, load)
             raise
         self._add(load, 1)
         try:
@@ -112,6 +113,12 @@ class Admission:
             self._of_key[load.key.name] += sign * load.images
         self._metrics.inflight.set(self._accepted)
         self._metrics.inflight_bytes.set(self._bytes)
+
+    def _tell_refusal(self, problem: Problem, load: Load) -> None:
+        self._metrics.rejected.labels(problem.name).inc()
+        if problem.name in _TOO_MUCH:
+            for _ in range(load.images):
+                self._readiness.saturation.refuse()
 
     def _declared(self, request: Request) -> int:
         """Bytes of the body; as many as may be where its length is not told."""

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from service.capacity import read_capacity
 from service.http.leases import Leases
 from service.http.problems import Problem
-from service.metrics import Metrics
+from service.metrics import Metrics, WhereKnown
 from service.pipeline.predictor import Predictor
+from service.saturation import HELP, METRIC, Saturation
 
 _RETRY_S = 5
 _REASONS = {
@@ -31,6 +33,10 @@ class Readiness:
     state: str = "starting"
     lost: str = ""  # why the engine is
     leases: Leases = field(default_factory=Leases)
+    saturation: Saturation = field(default_factory=Saturation)
+
+    def __post_init__(self) -> None:
+        self.metrics.registry.register(WhereKnown(METRIC, HELP, lambda: self.saturation.ratio))
 
     @property
     def closing(self) -> bool:
@@ -42,6 +48,8 @@ class Readiness:
         self.predictor = predictor
         self.error = None
         self._tell(predictor)
+        capacity = read_capacity(predictor.bundle)
+        self.saturation.believe(None if capacity is None else capacity.pixels_per_s)
         if self.state in ("starting", "failed"):
             self._enter("ready")
 
@@ -102,19 +110,21 @@ class Readiness:
         self.metrics.watch(
             queue=lambda: predictor.batcher.depth, queued_pixels=lambda: predictor.batcher.weight
         )
-        self.metrics.backend.clear()
-        self.metrics.backend.labels(
+        self.metrics.model.backend.clear()
+        self.metrics.model.backend.labels(
             backend.name,
             backend.precision,
             backend.device,
             f"{manifest.name}-{manifest.version}",
             predictor.choice.reason,
         ).set(1)
-        self.metrics.trials.clear()
+        self.metrics.model.trials.clear()
         for trial in predictor.choice.trials:
             if trial.milliseconds is not None:
-                self.metrics.trials.labels(trial.runtime, trial.precision).set(trial.milliseconds / 1000)
+                self.metrics.model.trials.labels(trial.runtime, trial.precision).set(
+                    trial.milliseconds / 1000
+                )
 
     def _enter(self, state: str) -> None:
         self.state = state
-        self.metrics.set_state("lost" if self.lost else state)
+        self.metrics.model.set_state("lost" if self.lost else state)

@@ -123,6 +123,7 @@ async def _run(one: Walk, flight: Flight) -> Seen:
     await parts.gate.enter(urgency.priority, urgency.deadline)
     flight.enter()
     prepared = await asyncio.get_running_loop().run_in_executor(parts.pool, _prepare, one)
+    parts.readiness.saturation.offer(_pixels(prepared))
     submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
     flight.submitted = submitted
     try:
@@ -151,7 +152,7 @@ async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> 
     except HeadsNotFinite as error:
         _tell_failure(one, "not_finite", error)
         raise EngineFailed from error
-    _count_times(parts, seen, timings, shared=shared)
+    _count(one, seen, timings, shared=shared)
     if kept is not None:
         parts.cache.keep(one.photograph, kept)
     if keeps:
@@ -161,11 +162,20 @@ async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> 
     return response
 
 
-def _count_times(parts: Parts, seen: Seen, timings: Timings, *, shared: bool) -> None:
+def _count(one: Walk, seen: Seen, timings: Timings, *, shared: bool) -> None:
+    parts = one.parts
     run = {*seen.prepared.timings_ms, *seen.ran.timings_ms} if shared else set()
     parts.metrics.observe_stages({stage: spent for stage, spent in timings.items() if stage not in run})
     if not (shared or seen.kept):
         parts.forecast.learn(timings)
+        others_wait = parts.gate.waiting > 0 or one.predictor.batcher.depth > 0
+        parts.readiness.saturation.answer(_pixels(seen.prepared), others_wait=others_wait)
+
+
+def _pixels(prepared: Prepared) -> int:
+    """Of the photograph."""
+    rows, columns = prepared.sizes.output
+    return rows * columns
 
 
 def _prepare(one: Walk) -> Prepared:

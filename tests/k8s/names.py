@@ -6,8 +6,8 @@ from service.http import pages, routes
 from service.metrics import Metrics
 from service.saturation import METRIC
 
-# Read by rules and dashboard, and told by the service once it watches its own process and its saturation.
-AWAITED = {METRIC, "process_resident_memory_bytes", "process_start_time_seconds"}
+# Told only where it is known: where the bundle's capacity was measured, or the server has been busy.
+AWAITED = {METRIC}
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 NAME = re.compile(r"\b(?:panoptic|process)_[a-z0-9_]+\b(?=[\[{),\s]|$)")
 RECORD = re.compile(r"\bpanoptic:[a-z0-9_:]+")

@@ -71,7 +71,7 @@ def test_it_falls_to_a_third_in_one_window_without_callers(clock: Clock) -> None
 def test_a_server_that_does_half_of_what_was_measured_is_twice_as_saturated(clock: Clock) -> None:
     saturation = Saturation(10 * PIXELS, clock=clock)
     for _ in range(100):
-        saturation.answer(PIXELS, busy_s=0.2)
+        saturation.correct(PIXELS, busy_s=0.2)
 
     offer(saturation, clock, each_s=0.1, seconds=10 * WINDOW_S)
 
@@ -81,7 +81,7 @@ def test_a_server_that_does_half_of_what_was_measured_is_twice_as_saturated(cloc
 def test_a_stall_does_not_make_the_capacity_nothing() -> None:
     saturation = Saturation(10 * PIXELS)
     for _ in range(100):
-        saturation.answer(PIXELS, busy_s=1000)
+        saturation.correct(PIXELS, busy_s=1000)
 
     assert saturation.capacity == 2.5 * PIXELS
 
@@ -89,7 +89,7 @@ def test_a_stall_does_not_make_the_capacity_nothing() -> None:
 def test_without_a_measurement_the_first_busy_time_tells_the_capacity() -> None:
     saturation = Saturation(None)
 
-    saturation.answer(PIXELS, busy_s=0.5)
+    saturation.correct(PIXELS, busy_s=0.5)
 
     assert saturation.capacity == 2 * PIXELS
 
@@ -97,6 +97,36 @@ def test_without_a_measurement_the_first_busy_time_tells_the_capacity() -> None:
 def test_a_time_of_nothing_teaches_nothing() -> None:
     saturation = Saturation(PIXELS)
 
-    saturation.answer(PIXELS, busy_s=0)
+    saturation.correct(PIXELS, busy_s=0)
 
     assert saturation.capacity == PIXELS
+
+
+def work(saturation: Saturation, clock: Clock, *, each_s: float, answers: int, others_wait: bool) -> None:
+    for _ in range(answers):
+        clock.now += each_s
+        saturation.answer(PIXELS, others_wait=others_wait)
+
+
+def test_work_without_a_pause_tells_the_capacity(clock: Clock) -> None:
+    saturation = Saturation(None, clock=clock)
+
+    work(saturation, clock, each_s=0.2, answers=50, others_wait=True)
+
+    assert saturation.capacity == pytest.approx(5 * PIXELS, rel=0.01)
+
+
+def test_work_with_pauses_tells_nothing(clock: Clock) -> None:
+    saturation = Saturation(None, clock=clock)
+
+    work(saturation, clock, each_s=0.2, answers=50, others_wait=False)
+
+    assert saturation.capacity is None
+
+
+def test_another_model_brings_its_own_capacity(clock: Clock) -> None:
+    saturation = Saturation(10 * PIXELS, clock=clock)
+
+    saturation.believe(20 * PIXELS)
+
+    assert saturation.capacity == 20 * PIXELS

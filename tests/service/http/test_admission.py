@@ -172,6 +172,19 @@ def test_what_is_refused_is_counted_by_its_reason(make: Callable[..., Admission]
     assert b'panoptic_rejected_total{reason="queue-full"} 1.0' in admission._metrics.text()
 
 
+def test_what_more_servers_would_mend_is_asked_of_this_one(make: Callable[..., Admission]) -> None:
+    admission = make(max_queue=1)
+    saturation = admission._readiness.saturation
+    saturation.believe(1e6)
+    saturation.offer(1_000_000)
+    before = saturation.ratio
+
+    refusal(admission, asking(), urgent(), images=2)
+
+    assert before is not None
+    assert saturation.ratio == pytest.approx(3 * before, rel=0.01)
+
+
 def first_words(client: httpx.Client, request: bytes) -> bytes:
     """What a server says to a request whose body is never sent."""
     with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=30) as raw:

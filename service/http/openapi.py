@@ -25,6 +25,7 @@ from service.http.examples import (
     RESULTS,
 )
 from service.http.json_body import HuggingFaceImages, ManyImages, OneImage
+from service.http.keys import is_open
 from service.http.negotiation import MEDIA_TYPES
 from service.http.options import PanopticOptions
 from service.http.problems import MEDIA_TYPE as PROBLEM
@@ -54,6 +55,11 @@ _MODELS: tuple[type[BaseModel], ...] = (
 """What stands in bodies that no route's signature tells."""
 
 _SHARED: dict[str, dict[str, Any]] = {}  # responses by name, for the document's components
+
+_KEYS: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, where the server has `--keys`."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+}
 
 _NOT_OF_PHOTOGRAPHS = ("not-found", "method-not-allowed")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -98,7 +104,9 @@ def describe(app: FastAPI) -> None:
         components = document["components"]
         components["schemas"] = dict(sorted({**found["$defs"], **components["schemas"]}.items()))
         components["responses"] = _SHARED
+        components["securitySchemes"] = _KEYS
         _clean(document)
+        _ask_for_keys(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -114,6 +122,14 @@ def _clean(document: dict[str, Any]) -> None:
         for response in responses.values():
             if "$ref" in response:
                 response.pop("content", None)
+
+
+def _ask_for_keys(document: dict[str, Any]) -> None:
+    """A key may be left out, since most servers ask for none; on open routes none ever does."""
+    for path, operations in document["paths"].items():
+        if not is_open(path):
+            for operation in operations.values():
+                operation["security"] = [{}, *({name: []} for name in _KEYS)]
 
 
 def _shared(name: str, responses: Responses) -> Responses:

@@ -40,7 +40,8 @@ def mistakes(documents: list[Document]) -> list[str]:
 def _of_pod(documents: list[Document], pod: Document) -> Iterator[str]:
     yield from _restricted(pod)
     yield from _resources(pod)
-    yield from _settings(documents, pod)
+    if not pod["containers"][0]["image"].endswith(":export"):  # which serves nothing
+        yield from _settings(documents, pod)
     if "readinessProbe" in pod["containers"][0] or "startupProbe" in pod["containers"][0]:
         yield from _probes(pod)
         yield from _stopping(documents, pod)

@@ -12,6 +12,8 @@ from service.app import create_app
 from service.http.connection import connection_class
 from service.http.readiness import Readiness
 from service.listener import address, open_listener
+from service.log import set_up_log
+from service.scrape import serving_metrics
 from service.server import Server
 from service.settings import Parser, Settings, SettingsError, add_settings, read_settings
 
@@ -46,11 +48,7 @@ def serve(settings: Settings) -> None:
         BundleError: the model cannot be trusted, or failed its self-test.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to load anew yet
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, ends no request
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    set_up_log(settings)
     failures: list[Exception] = []
 
     def on_state(readiness: Readiness) -> None:
@@ -65,7 +63,7 @@ def serve(settings: Settings) -> None:
     app = create_app(settings, on_state=on_state)
     http = connection_class(head_timeout_s=settings.head_timeout_s, body_timeout_s=settings.body_timeout_s)
     config = uvicorn.Config(app, http=http, ws="none", log_config=None, access_log=False, server_header=False)
-    with open_listener(settings) as listener:
+    with open_listener(settings) as listener, serving_metrics(settings, app.state.parts.metrics):
         server = Server(config, settings, app.state.parts.readiness, listener, app.state.loading.reload_soon)
         server.run(sockets=[listener])
     if failures:

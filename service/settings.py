@@ -27,6 +27,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 takes callers from outside.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port for /metrics alone, away from callers; 0 serves it beside all else.",
+    )
     bundle: Path = Field(
         EMBEDDED_BUNDLE, description="Directory of the model; the embedded street model by default."
     )
@@ -178,6 +184,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged; info logs every request but those of probes."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object a line for machines."
     )
 
     @property

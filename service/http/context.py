@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
+from service.http.trace import read_trace
 from service.metrics import Metrics
 
 HEADER = "X-Request-ID"
@@ -35,16 +36,19 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        given = Headers(scope=scope).get(HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(HEADER, "")
         state["request_id"] = given if _ALLOWED.fullmatch(given) else new_request_id()
         state["begun"] = time.perf_counter()
-        status = 0
+        state["trace"] = read_trace(headers)
+        status, stages = 0, ""
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, stages
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = state["request_id"]
+                status, told = message["status"], MutableHeaders(scope=message)
+                told[HEADER] = state["request_id"]
+                stages = told.get("Server-Timing", "")
             await send(message)
 
         try:
@@ -55,9 +59,9 @@ class RequestContext:
                 problem = Problem("internal-error", "The service failed; its log has this request's id.")
                 await problem.to_response(state["request_id"])(scope, receive, send_with_id)
         finally:
-            self._count(scope, state, status)
+            self._count(scope, state, status, stages)
 
-    def _count(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+    def _count(self, scope: Scope, state: dict[str, Any], status: int, stages: str) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         format_ = state.get("format", "")
         status = CLIENT_GONE if state.get("gone") else status
@@ -65,18 +69,36 @@ class RequestContext:
         self.metrics.requests.labels(route, str(status), format_).inc()
         if format_:
             self.metrics.duration.labels(format_).observe(spent)
-        key = state.get("key")
-        log.log(
-            logging.DEBUG if route in PROBES else logging.INFO,
-            "%s %s %d %.1f ms %s %s%s",
-            scope["method"],
-            route,
-            status,
-            spent * 1000,
-            state["request_id"],
-            format_ or "-",
-            f" {key.name}" if key else "",
-        )
+        _tell(scope, state, status, spent, stages)
+
+
+def _tell(scope: Scope, state: dict[str, Any], status: int, spent_s: float, stages: str) -> None:
+    """Write the request's line; in the log's JSON its parts are fields of their own."""
+    route = getattr(scope.get("route"), "path", "unmatched")
+    format_, key, trace = state.get("format", ""), state.get("key"), state["trace"]
+    fields = {
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "milliseconds": round(spent_s * 1000, 1),
+        "request_id": state["request_id"],
+        "format": format_,
+        "key": key.name if key else "",
+        "stages": stages,
+    }
+    log.log(
+        logging.DEBUG if route in PROBES else logging.INFO,
+        "%s %s %d %.1f ms %s %s%s%s",
+        scope["method"],
+        route,
+        status,
+        spent_s * 1000,
+        state["request_id"],
+        format_ or "-",
+        f" {key.name}" if key else "",
+        f" trace {trace.trace_id}" if trace.trace_id else "",
+        extra={name: value for name, value in fields.items() if value != ""} | trace.to_json(),
+    )
 
 
 def new_request_id() -> str:

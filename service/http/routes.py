@@ -12,6 +12,7 @@ from service.http.checks import Verbose, probed, require
 from service.http.openapi import REQUEST_BODY, SEGMENTED, problems
 from service.http.options import Options
 from service.http.parts import TheParts
+from service.http.problems import Problem
 from service.http.schemas import (
     LabelAnswer,
     LabelsAnswer,
@@ -132,10 +133,12 @@ async def get_startupz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     "/metrics",
     operation_id="get_metrics",
     response_class=PlainTextResponse,
-    responses={200: {"description": "Metrics in Prometheus's text format."}},
+    responses={200: {"description": "Metrics in Prometheus's text format."}, **problems("not-found")},
 )
 async def get_metrics(parts: TheParts) -> Response:
-    """Prometheus metrics."""
+    """Prometheus metrics, where they have no port of their own."""
+    if parts.settings.metrics_port:
+        raise Problem("not-found", "The metrics have a port of their own here, for whoever runs the server.")
     return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -48,6 +48,8 @@ OTHERS = {
     "lame_duck_s": "3.0",
     "engine_timeout_s": "3.0",
     "log_level": "error",
+    "log_format": "json",
+    "metrics_port": "9090",
 }
 
 

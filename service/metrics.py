@@ -18,6 +18,9 @@ __all__ = ["CONTENT_TYPE", "STATES", "Metrics"]
 
 STATES = ("starting", "ready", "failed", "leaving", "stopping", "lost")
 
+STAGES = ("wait", "decode", "queue", "infer", "merge")
+"""Of a photograph's walk."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32)
 
@@ -40,6 +43,8 @@ class BatchMetrics:
             ["reason"],
             registry=registry,
         )
+
+        _begin_at_zero(self.releases, "full", "idle", "deadline")
 
     def observe(self, images: int, size: int, reason: str) -> None:
         """Count one batch of so many images, run in an allowed size."""
@@ -81,6 +86,10 @@ class WalkMetrics:
             ["result"],
             registry=registry,
         )
+        _begin_at_zero(self.cancelled, "body", *STAGES)
+        _begin_at_zero(self.late, *STAGES)
+        _begin_at_zero(self.failures, "error", "not_finite")
+        _begin_at_zero(self.cache, "miss", "joined", "hit")
 
 
 class ModelMetrics:
@@ -113,6 +122,7 @@ class ModelMetrics:
             ["result"],
             registry=registry,
         )
+        _begin_at_zero(self.reloads, "swapped", "same", "kept")
         self.set_state(STATES[0])
 
     def set_state(self, state: str) -> None:
@@ -194,3 +204,9 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in the Prometheus text format."""
         return generate_latest(self.registry)
+
+
+def _begin_at_zero(counter: Counter, *labels: str) -> None:
+    """Tell what has not happened yet as 0: a series that begins at 1 has no rate at its first event."""
+    for label in labels:
+        counter.labels(label)

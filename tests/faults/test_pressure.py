@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from service.settings import Settings
 from tests.faults.caller import Answer, Caller, ask_all, ask_once, distinct, read_answer, request, ticks
 from tests.faults.conftest import toy_arguments
 from tests.faults.server_process import ServerProcess, running
@@ -146,7 +145,6 @@ def test_slow_senders_keep_nobody_waiting(
     assert (lost, wrong) == (0, 0)
 
 
-@pytest.mark.skipif("body_timeout_s" not in Settings.model_fields, reason="senders have no time limit yet")
 @pytest.mark.parametrize("at_once", [0, 90], ids=["of headers", "of a body"])
 @pytest.mark.parametrize("slow", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_slow_senders_are_cut(
@@ -156,7 +154,8 @@ def test_slow_senders_are_cut(
         content = request(picture)
         return await asyncio.gather(*(dawdle(port, content, 20, at_once) for _ in range(slow)))
 
-    arguments = (*toy_arguments(bundle), "--head-timeout-s", "1", "--body-timeout-s", "1")
+    limits = ("--head-timeout-s", "1", "--body-timeout-s", "1", "--max-queue", "1000")
+    arguments = (*toy_arguments(bundle), *limits)
     with running(tmp_path, *arguments) as server:
         before = server.memory_mb()
         answers = asyncio.run(visit(server.port))

@@ -1,28 +1,44 @@
 """The load: a fixed number of connections, each sending its next photograph when the last is answered.
 
-Plain sockets of the standard library in threads: a client that costs little, since it shares the machine.
+The client is that of `panoptic-bench`, which costs little, since it shares the machine. Every request wants a run of
+its own: all send the same photograph, and we would run it once for those who ask at the same time, as no peer does.
 """
 
+import asyncio
 import http.client
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.bench.connection import Target
+from service.bench.load import OK
+from service.bench.load import closed_loop as send
+
 TIMEOUT_S = 60.0
 WARM_UP_S = 0.5
-PAUSE_S = 0.02  # after a failure, so that a server that refuses at once does not take the machine
+HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A photograph, ready to be sent to 127.0.0.1."""
+    """A photograph, ready to be sent to this machine."""
 
     port: int
     path: str
     body: bytes
     headers: Mapping[str, str]
+
+    def written(self) -> bytes:
+        """As HTTP has it."""
+        headers = {
+            "Host": f"{HOST}:{self.port}",
+            "Cache-Control": "no-cache",
+            "Content-Length": str(len(self.body)),
+            **self.headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST {self.path} HTTP/1.1\r\n{lines}\r\n".encode() + self.body
 
 
 @dataclass(frozen=True)
@@ -36,57 +52,33 @@ class Load:
 
 
 def ask(request: Request, timeout_s: float = TIMEOUT_S) -> bytes:
-    """Send one photograph.
+    """Send one photograph, and read its answer.
 
     Raises: OSError, http.client.HTTPException: no answer came, or none with status 200.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(HOST, request.port, timeout=timeout_s)
     try:
-        return _exchange(connection, request)
+        connection.request("POST", request.path, request.body, dict(request.headers))
+        response = connection.getresponse()
+        body = response.read()
     finally:
         connection.close()
+    if response.status != http.client.OK:
+        raise http.client.HTTPException(f"status {response.status}")
+    return body
 
 
 def closed_loop(request: Request, connections: int, seconds: float) -> Load:
     """Warm up for half a second, then count for `seconds`; returns when the last answer is there."""
     begin = time.perf_counter() + WARM_UP_S
     end = begin + seconds
-    answers: list[tuple[float, float]] = []  # sent, answered
-    errors: list[tuple[float, str]] = []
-    threads = [
-        threading.Thread(target=_send_until, args=(end, request, answers, errors)) for _ in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    target = Target(HOST, request.port, request.path)
+    sending = send(target, [request.written()], connections=connections, seconds=WARM_UP_S + seconds)
+    samples = asyncio.run(sending)
+    counted = [sample for sample in samples if begin <= sample.ended <= end]
     return Load(
         seconds,
-        tuple((answered - sent) * 1000 for sent, answered in answers if begin <= answered <= end),
-        dict(Counter(what for when, what in errors if begin <= when <= end)),
-        len(answers),
+        tuple((sample.ended - sample.due) * 1000 for sample in counted if sample.status == OK),
+        dict(Counter(sample.status for sample in counted if sample.status != OK)),
+        sum(sample.status == OK for sample in samples),
     )
-
-
-def _send_until(
-    end: float, request: Request, answers: list[tuple[float, float]], errors: list[tuple[float, str]]
-) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=TIMEOUT_S)
-    while (sent := time.perf_counter()) < end:
-        try:
-            _exchange(connection, request)
-            answers.append((sent, time.perf_counter()))
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            errors.append((time.perf_counter(), str(error) or type(error).__name__))
-            time.sleep(PAUSE_S)
-    connection.close()
-
-
-def _exchange(connection: http.client.HTTPConnection, request: Request) -> bytes:
-    connection.request("POST", request.path, request.body, dict(request.headers))
-    response = connection.getresponse()
-    body = response.read()
-    if response.status != 200:
-        raise http.client.HTTPException(f"status {response.status}")
-    return body

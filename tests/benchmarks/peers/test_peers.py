@@ -123,10 +123,18 @@ def test_a_form_has_the_photograph_as_its_part_image() -> None:
     assert b'name="image"' in body and b"\r\n\r\njpeg\r\n--" in body
 
 
+def test_every_request_of_the_load_wants_a_run_of_its_own() -> None:
+    head, _, body = Request(80, "/path", b"body", {"Content-Type": "x"}).written().partition(b"\r\n\r\n")
+
+    assert head.splitlines()[0] == b"POST /path HTTP/1.1"
+    assert {b"Cache-Control: no-cache", b"Content-Length: 4", b"Content-Type: x"} < set(head.splitlines())
+    assert body == b"body"
+
+
 def test_the_load_counts_answers_and_failures_apart(port: int) -> None:
     load = closed_loop(Request(port, "/", b"body", {}), connections=1, seconds=0.3)
 
-    assert load.latencies_ms and set(load.errors) == {"status 500"}
+    assert load.latencies_ms and set(load.errors) == {"500"}
 
 
 def test_processes_are_found_by_their_mark_and_ended() -> None:

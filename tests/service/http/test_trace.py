@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import httpx
 import pytest
@@ -11,6 +12,17 @@ from tests.service.http.conftest import URL
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
+
+
+def line_of(request_id: str, caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
+    """The one line of a request; it is written after the answer, so it is waited for."""
+    until = time.monotonic() + 10
+    while True:
+        lines = [r for r in caplog.records if getattr(r, "request_id", "") == request_id]
+        if lines or time.monotonic() > until:
+            (line,) = lines
+            return line
+        time.sleep(0.01)
 
 
 def test_a_trace_is_read_with_its_parent_and_its_state() -> None:
@@ -40,8 +52,8 @@ def test_a_request_s_line_names_its_trace(
 ) -> None:
     with caplog.at_level(logging.INFO, "panoptic.http"):
         client.post(URL, content=scene, headers={"traceparent": PARENT, "X-Request-ID": "traced"})
+        line = line_of("traced", caplog)
 
-    (line,) = (record for record in caplog.records if getattr(record, "request_id", "") == "traced")
     assert line.getMessage().endswith(f"trace {TRACE}")
     assert (line.__dict__["trace_id"], line.__dict__["parent_id"]) == (TRACE, SPAN)
 
@@ -51,8 +63,8 @@ def test_a_request_s_line_holds_its_stages_and_no_photograph(
 ) -> None:
     with caplog.at_level(logging.INFO, "panoptic.http"):
         client.post(URL, content=scene, headers={"X-Request-ID": "staged"})
+        line = line_of("staged", caplog)
 
-    (line,) = (record for record in caplog.records if getattr(record, "request_id", "") == "staged")
     assert "infer;dur=" in line.__dict__["stages"]
     assert (line.__dict__["status"], line.__dict__["route"]) == (200, URL)
     assert len(json.dumps(line.__dict__, default=str)) < 4096

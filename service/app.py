@@ -138,8 +138,9 @@ def _parts(settings: Settings) -> Parts:
     readiness = Readiness(metrics)
     workers = settings.workers or available_cores()
     forecast = Forecast(workers)
-    # One batch that runs and one that waits, and what is decoded and merged meanwhile.
-    gate = Gate(2 * (settings.max_batch + workers), ageing_s=settings.ageing_s)
+    # The batches that run, which may be two on a GPU, and one that waits, and what is decoded and merged meanwhile.
+    batches = 2 if settings.device == "cpu" else 3
+    gate = Gate(batches * settings.max_batch + 2 * workers, ageing_s=settings.ageing_s)
     metrics.walks.waiting.set_function(lambda: gate.waiting)
     return Parts(
         settings,

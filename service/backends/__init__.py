@@ -1,6 +1,6 @@
 """The contract of a runtime: a batch of pictures in, heads at network stride out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -45,8 +45,17 @@ class Heads:
         return Heads(self.semantic[one], self.center[one], self.offset[one])
 
 
+@dataclass
+class Gpu:
+    """What an engine knows of its GPU, without asking the GPU; written by the engine."""
+
+    memory: dict[str, int] = field(default_factory=dict)  # bytes that it took, by kind
+    build_seconds: float | None = None  # that building the engine took; None: it was not built beforehand
+    lost: str = ""  # why this process can compute nothing more on it
+
+
 class Backend(Protocol):
-    """One graph on one device. It is called from one thread at a time."""
+    """One graph on one device. It is called by as many threads at a time as it has lanes."""
 
     @property
     def name(self) -> str:
@@ -61,6 +70,16 @@ class Backend(Protocol):
     @property
     def precision(self) -> str:
         """Number format of the weights' products, `fp32` for one."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """Batches that may be under way at once; runs that start one after the other take the lanes in turn."""
+        ...
+
+    @property
+    def gpu(self) -> Gpu | None:
+        """What it knows of its GPU; None on a processor."""
         ...
 
     def run(self, batch: Pictures) -> Heads:

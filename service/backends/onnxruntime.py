@@ -14,6 +14,8 @@ class OnnxRuntime:
     """The bundle's ONNX graph in one session; it owns the session's threads and memory."""
 
     device = "cpu"
+    lanes = 1  # a second batch would only share the cores with the first
+    gpu = None
 
     def __init__(self, bundle: Bundle, *, threads: int):
         import onnxruntime

@@ -5,9 +5,10 @@ The server, the command and the evaluation all take the same steps: `prepare`, `
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -61,6 +62,13 @@ class _Job:
     submitted: float = field(default_factory=time.perf_counter)
 
 
+class _Buffers(threading.local):
+    """Batches by shape, those of one lane's thread: another lane's are being read while they are written."""
+
+    def __init__(self) -> None:
+        self.by_shape: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+
+
 class Predictor:
     """Owns the backend and the batcher before it."""
 
@@ -78,7 +86,7 @@ class Predictor:
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
-        """Start the engine's thread.
+        """Start the engine's threads.
 
         Args:
             max_batch: images that run together at most; allowed sizes above it are left out.
@@ -101,7 +109,7 @@ class Predictor:
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
-        self._buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+        self._buffers = _Buffers()
         self.batcher: Batcher[_Job, Ran] = Batcher(
             self._run,
             key=lambda job: job.picture.shape,
@@ -112,6 +120,7 @@ class Predictor:
             ageing_s=ageing_s,
             on_release=on_release,
             on_late=on_late,
+            lanes=backend.lanes,
         )
 
     @property
@@ -169,10 +178,11 @@ class Predictor:
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
 
     def prove(self) -> None:
-        """Time the batch sizes, and run the goldens alone and as every row of a full batch.
+        """Time the batch sizes, and run the goldens alone and as every row of a full batch, in all lanes at once.
 
         It warms the kernels and the engine up, learns its pace, and shows that it answers as the bundle promises.
-        Batch sizes that save nothing are not used: on a processor's cores mostly all but 1.
+        Batch sizes that save nothing are not used: on a processor's cores mostly all but 1. A GPU runs the goldens in
+        every size that is used, since each has kernels of its own.
 
         Raises: BundleError: an answer differs.
         """
@@ -180,9 +190,17 @@ class Predictor:
         self._learn_pace()
         prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
         self.finish(prepared, self.submit(prepared).result())
-        for golden in self.manifest.goldens:
-            for size in sorted({1, self.pace.sizes[-1]}):
-                prove_golden(self.bundle, self.backend, golden, size)
+        sizes = self.pace.sizes if self.backend.gpu else sorted({1, self.pace.sizes[-1]})
+        lanes = self.backend.lanes
+        with ThreadPoolExecutor(lanes) as threads:
+            for golden in self.manifest.goldens:
+                for size in sizes:
+                    proofs = [
+                        threads.submit(prove_golden, self.bundle, self.backend, golden, size)
+                        for _ in range(lanes)
+                    ]
+                    for proof in proofs:
+                        proof.result()
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""
@@ -216,7 +234,7 @@ class Predictor:
         if size == 1:
             return jobs[0].picture[None]
         shape = (size, *jobs[0].picture.shape)
-        buffer = self._buffers.setdefault(shape, np.zeros(shape, np.uint8))
+        buffer = self._buffers.by_shape.setdefault(shape, np.zeros(shape, np.uint8))
         for row, job in zip(buffer, jobs, strict=False):
             np.copyto(row, job.picture)
         return buffer
@@ -226,8 +244,12 @@ class Predictor:
         first, *_ = buckets = self.manifest.input.buckets
 
         def run(size: int) -> float:
+            batch = np.zeros((size, *first, 3), np.uint8)
+            if self.backend.gpu:  # the first run of a size chooses kernels, in each lane
+                for _ in range(self.backend.lanes):
+                    self.backend.run(batch)
             begun = time.perf_counter()
-            self.backend.run(np.zeros((size, *first, 3), np.uint8))
+            self.backend.run(batch)
             return time.perf_counter() - begun
 
         run(1)  # the first run of all allocates

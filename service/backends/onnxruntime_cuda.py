@@ -1,18 +1,23 @@
 """ONNX Runtime on a GPU, by its CUDA provider alone."""
 
+import re
 from typing import Any
 
 import numpy as np
 
 from model.bundle import Bundle, BundleError, Precision
-from service.backends import Device, Heads, Pictures, first_line
+from service.backends import Device, Gpu, Heads, Pictures, first_line
+from service.backends.sticky import STICKY
 
 _HEADS = ("semantic", "center", "offset")
+_CUDA_CODE = re.compile(r"CUDA failure (\d+)")  # how it tells an error of CUDA's
 CUDA = "CUDAExecutionProvider"
 
 
 class OnnxRuntimeCuda:
     """The bundle's graph in one session on one GPU. Nothing of it may run on the processor instead."""
+
+    lanes = 1  # a session has one stream
 
     def __init__(self, bundle: Bundle, device: Device, *, provider: str = CUDA):
         """Open the session.
@@ -29,6 +34,8 @@ class OnnxRuntimeCuda:
         )
         self.device = str(device)
         self.precision: Precision = bundle.precision
+        limit = device.memory_limit
+        self.gpu = Gpu({} if limit is None else {"limit": limit})  # what its arena holds, it tells nobody
         self._place = ("cuda", device.gpu or 0) if provider == CUDA else ("cpu", 0)
         if provider not in onnxruntime.get_available_providers():
             raise BundleError(
@@ -68,12 +75,25 @@ class OnnxRuntimeCuda:
         binding.bind_cpu_input(self._input, np.ascontiguousarray(batch))
         for name in _HEADS:
             binding.bind_output(name, *self._place)
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # its exception classes share no public base
+            self._note(error)
+            raise
         return Heads(*(np.asarray(head, np.float32) for head in binding.copy_outputs_to_cpu()))
 
     def close(self) -> None:
         """Free the session and what it took of the GPU."""
         self._session = None
+
+    def _note(self, error: Exception) -> None:
+        """Remember an error after which the process can compute nothing more on this GPU."""
+        code = _CUDA_CODE.search(str(error))
+        if code and int(code[1]) in STICKY:
+            self.gpu.lost = (
+                f"{self.device} is lost to this process: {STICKY[int(code[1])]} (CUDA error {code[1]}). It has to be "
+                "started again; see `nvidia-smi` and `dmesg`."
+            )
 
 
 def provider_options(provider: str, device: Device) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The contract of a runtime: a batch of pictures in, heads at network stride out."""
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from model.bundle import Bundle, BundleError, Precision
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
+Indices = NDArray[np.uint8] | NDArray[np.int32]
 
 Runtime = Literal["onnxruntime", "openvino", "tensorrt"]
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")  # of a processor, by preference between equals
@@ -43,6 +44,47 @@ class Heads:
         """The heads of one picture, N = 1."""
         one = slice(index, index + 1)
         return Heads(self.semantic[one], self.center[one], self.offset[one])
+
+    def copy(self) -> "Heads":
+        """The same without the rest of a batch, of which these may be rows."""
+        return Heads(self.semantic.copy(), self.center.copy(), self.offset.copy())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return self.semantic.nbytes + self.center.nbytes + self.offset.nbytes
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What a graph with the merging in it says about a batch: photographs of the bucket's own size, with N first.
+
+    `export.merging_graph` says how it is made; the order of the fields is that of `model.merged.MAPS` and TABLES.
+    """
+
+    classes: Indices  # (N, H, W) class of every pixel
+    instances: Indices  # (N, H, W) its nearest center, from 1; 0 where a picture has none
+    places: NDArray[np.int32]  # (N, K) of the centers, row times columns plus column; -1 where there is none
+    heat: Floats  # (N, K) of the centers
+    sampled: Floats  # (N, K + 1, C) sums of probabilities, of one pixel a cell
+    whole: Floats  # (N, K + 1, C) the same of all pixels
+    sound: Floats  # (N, 1), 0 where all heads were numbers, else NaN
+
+    def row(self, index: int) -> "Maps":
+        """The maps of one picture, N = 1."""
+        return Maps(*(each[index : index + 1] for each in self._all()))
+
+    def copy(self) -> "Maps":
+        """The same without the rest of a batch, of which these may be rows."""
+        return Maps(*(each.copy() for each in self._all()))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return sum(each.nbytes for each in self._all())
+
+    def _all(self) -> list[NDArray[Any]]:
+        return [getattr(self, each.name) for each in fields(self)]
 
 
 @dataclass
@@ -91,6 +133,18 @@ class Backend(Protocol):
         ...
 
 
+class Merger(Protocol):
+    """A bundle's graphs with the merging in them, one a bucket. It is called like the backend beside it."""
+
+    def run(self, batch: Pictures) -> Maps:
+        """Run uint8 RGB (N, H, W, 3), of a bucket's size and an allowed batch size."""
+        ...
+
+    def close(self) -> None:
+        """Free the device. Nothing may be run after."""
+        ...
+
+
 def open_backend(
     bundle: Bundle,
     runtime: Runtime = "onnxruntime",
@@ -122,6 +176,20 @@ def open_backend(
     from service.backends.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(bundle, threads=threads)
+
+
+def open_merger(bundle: Bundle, *, threads: int, device: Device = CPU) -> Merger:
+    """Open the bundle's graphs with the merging in them, by ONNX Runtime.
+
+    Raises: BundleError: one is missing or was made of something else, or the runtime refuses it.
+    """
+    if device.gpu is None:
+        from service.backends.onnxruntime import OnnxRuntimeMerger
+
+        return OnnxRuntimeMerger(bundle, threads=threads)
+    from service.backends.onnxruntime_cuda import OnnxRuntimeCudaMerger
+
+    return OnnxRuntimeCudaMerger(bundle, device)
 
 
 def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from service.backends.sticky import STICKY
+from model.accelerator import STICKY
 
 log = logging.getLogger("panoptic")
 

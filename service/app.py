@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from model.bundle import Bundle
-from service.backends import Device
+from model.bundle import Bundle, BundleError
+from service.backends import CPU, Backend, Device, Merger, Runtime, open_merger
 from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
@@ -94,7 +95,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         bundle,
         device_of(settings),
         fallback=settings.device_fallback,
-        runtime=settings.backend,
+        runtime=runtime_of(settings),
         precision=settings.precision,
         threads=settings.threads or available_cores(),
     )
@@ -104,6 +105,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         bundle,
         choice.backend,
         choice=choice,
+        merger=_merger(bundle, settings, choice.backend),
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_pixels=settings.max_pixels,
@@ -111,6 +113,33 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         ageing_s=settings.ageing_s,
         on_release=lambda release: batches.observe(release.items, release.size, release.reason),
     )
+
+
+def runtime_of(settings: Settings) -> Runtime | Literal["auto"]:
+    """The runtime that the settings ask for: merging in the graph is done by one alone.
+
+    Raises: BundleError: they ask for another.
+    """
+    if settings.merging == "host":
+        return settings.backend
+    if settings.backend not in ("auto", "onnxruntime"):
+        raise BundleError(
+            f"--merging graph is served by onnxruntime, not by {settings.backend}. Ask for --backend onnxruntime, or "
+            "for --merging host."
+        )
+    return "onnxruntime"
+
+
+def _merger(bundle: Bundle, settings: Settings, backend: Backend) -> Merger | None:
+    """The merging in the graph, where it is asked for, on the device that was taken."""
+    if settings.merging == "host":
+        return None
+    device = CPU if backend.gpu is None else device_of(settings)
+    try:
+        return open_merger(bundle, threads=settings.threads or available_cores(), device=device)
+    except BundleError:
+        backend.close()
+        raise
 
 
 def device_of(settings: Settings) -> Device:

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         False,
         description="Whether a GPU may round products of fp32 to 19 bits, which is faster and less exact.",
     )
+    merging: Literal["host", "graph"] = Field(
+        "host",
+        description="Where segments are made: host, of the network's heads; graph, in the graph where a photograph has "
+        "the bucket's own size.",
+    )
     threads: int = Field(
         0,
         ge=0,

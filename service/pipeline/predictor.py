@@ -3,6 +3,7 @@
 The server, the command and the evaluation all take the same steps: `prepare`, `submit`, `finish`.
 """
 
+import itertools
 import math
 import os
 import threading
@@ -19,12 +20,13 @@ from PIL import Image
 
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
-from service.backends import Backend, Heads
+from service.backends import Backend, Heads, Maps, Merger
 from service.pipeline.batcher import Batcher, Release
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.kernels.warm import warm
+from service.pipeline.maps import merge_maps
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
@@ -49,9 +51,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Ran:
-    """A photograph's heads, N = 1."""
+    """What the network said of a photograph, N = 1."""
 
-    heads: Heads
+    output: Heads | Maps  # maps where it was merged in the graph
     timings_ms: Timings = field(compare=False)  # queue and infer
 
 
@@ -59,7 +61,13 @@ class Ran:
 class _Job:
     picture: NDArray[np.uint8]
     pixels: int  # of the photograph
+    merged: bool  # whether it is merged in the graph
     submitted: float = field(default_factory=time.perf_counter)
+
+    @property
+    def key(self) -> tuple[int | str, ...]:
+        """What jobs of one batch share."""
+        return _key(self.picture.shape, merged=self.merged)
 
 
 class _Buffers(threading.local):
@@ -83,6 +91,7 @@ class Predictor:
         max_queue_pixels: int | None = None,
         ageing_s: float = 10,
         choice: Choice | None = None,
+        merger: Merger | None = None,
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
@@ -95,6 +104,7 @@ class Predictor:
             max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
             choice: why it is this backend, for those who ask.
+            merger: the graphs with the merging in them, for photographs that may go there.
             on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
@@ -105,6 +115,7 @@ class Predictor:
         )  # photographs run beside each other; OpenCV's own threads would fight over the cores
         self.bundle = bundle
         self.backend = backend
+        self.merger = merger
         self.choice = choice or Choice(backend, "stated", ())
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
@@ -112,7 +123,7 @@ class Predictor:
         self._buffers = _Buffers()
         self.batcher: Batcher[_Job, Ran] = Batcher(
             self._run,
-            key=lambda job: job.picture.shape,
+            key=lambda job: job.key,
             weight=lambda job: job.pixels,
             pace=self.pace,
             max_items=max_queue,
@@ -148,21 +159,31 @@ class Predictor:
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
         return Prepared(picture, sizes, photograph.orientation, shown, timings)
 
+    def merges(self, merging: MergingSpec) -> bool:
+        """Whether a photograph may be merged in the graph, which knows one threshold, window and number of centers."""
+        own = self.manifest.merging
+        return self.merger is not None and _centers_of(merging) == _centers_of(own)
+
     def submit(
         self,
         prepared: Prepared,
         *,
+        merged: bool = False,
         priority: Priority = Priority.INTERACTIVE,
         deadline: float = math.inf,
     ) -> "Future[Ran]":
         """Queue a photograph for the engine.
 
+        Args:
+            merged: whether it is to be merged in the graph, which is done where it has the bucket's own size.
+
         Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
         """
-        rows, columns = prepared.sizes.output
-        return self.batcher.submit(
-            _Job(prepared.picture, rows * columns), priority=priority, deadline=deadline
-        )
+        sizes = prepared.sizes
+        rows, columns = sizes.output
+        in_graph = merged and self.merger is not None and sizes.input == sizes.fitted == sizes.output
+        job = _Job(prepared.picture, rows * columns, in_graph)
+        return self.batcher.submit(job, priority=priority, deadline=deadline)
 
     def finish(
         self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
@@ -172,9 +193,12 @@ class Predictor:
         Raises: HeadsNotFinite: the engine returned no numbers.
         """
         begun = time.perf_counter()
-        check_finite(ran.heads)
+        check_finite(ran.output)
         merging = merging or self.manifest.merging
-        panoptic = merge_heads(ran.heads, prepared.sizes, self.manifest, merging, min_score=min_score)
+        if isinstance(ran.output, Maps):
+            panoptic = merge_maps(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
+        else:
+            panoptic = merge_heads(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
 
     def prove(self) -> None:
@@ -192,20 +216,22 @@ class Predictor:
         self.finish(prepared, self.submit(prepared).result())
         sizes = self.pace.sizes if self.backend.gpu else sorted({1, self.pace.sizes[-1]})
         lanes = self.backend.lanes
+        mergers = (None,) if self.merger is None else (None, self.merger)
         with ThreadPoolExecutor(lanes) as threads:
-            for golden in self.manifest.goldens:
-                for size in sizes:
-                    proofs = [
-                        threads.submit(prove_golden, self.bundle, self.backend, golden, size)
-                        for _ in range(lanes)
-                    ]
-                    for proof in proofs:
-                        proof.result()
+            for golden, size, merger in itertools.product(self.manifest.goldens, sizes, mergers):
+                proofs = [
+                    threads.submit(prove_golden, self.bundle, self.backend, golden, size, merger)
+                    for _ in range(lanes)
+                ]
+                for proof in proofs:
+                    proof.result()
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""
         self.batcher.close()
         self.backend.close()
+        if self.merger is not None:
+            self.merger.close()
 
     def _fitted_size(self, photograph: Size) -> Size:
         return fitted_size(photograph, choose_bucket(photograph, self.manifest.input.buckets))
@@ -222,10 +248,11 @@ class Predictor:
 
     def _run(self, jobs: list[_Job], size: int) -> list[Ran]:
         begun = time.perf_counter()
-        heads = self.backend.run(self._gather(jobs, size))
+        engine = self.merger if jobs[0].merged and self.merger is not None else self.backend
+        output = engine.run(self._gather(jobs, size))
         infer = _ms(begun)
         return [
-            Ran(heads.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
+            Ran(output.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
             for index, job in enumerate(jobs)
         ]
 
@@ -240,25 +267,40 @@ class Predictor:
         return buffer
 
     def _learn_pace(self) -> None:
-        """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel."""
+        """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel.
+
+        The merging in the graph is timed in the sizes that pay without it.
+        """
         first, *_ = buckets = self.manifest.input.buckets
 
-        def run(size: int) -> float:
+        def run(size: int, engine: Backend | Merger = self.backend) -> float:
             batch = np.zeros((size, *first, 3), np.uint8)
             if self.backend.gpu:  # the first run of a size chooses kernels, in each lane
                 for _ in range(self.backend.lanes):
-                    self.backend.run(batch)
+                    engine.run(batch)
             begun = time.perf_counter()
-            self.backend.run(batch)
+            engine.run(batch)
             return time.perf_counter() - begun
 
         run(1)  # the first run of all allocates
         found = worthwhile(run, self.batch_sizes)
         self.pace.keep(tuple(found))
         for size, seconds in found.items():
+            merged = 0.0 if self.merger is None else run(size, self.merger)
             for rows, columns in buckets:
                 share = rows * columns / (first[0] * first[1])
-                self.pace.learn((rows, columns, 3), size, seconds * share)
+                self.pace.learn(_key((rows, columns, 3), merged=False), size, seconds * share)
+                if self.merger is not None:
+                    self.pace.learn(_key((rows, columns, 3), merged=True), size, merged * share)
+
+
+def _key(shape: tuple[int, ...], *, merged: bool) -> tuple[int | str, ...]:
+    return (*shape, "merged") if merged else shape
+
+
+def _centers_of(merging: MergingSpec) -> tuple[float, int, int]:
+    """What decides which centers there are."""
+    return merging.threshold, merging.nms_kernel, merging.top_k
 
 
 def available_cores() -> int:

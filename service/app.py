@@ -16,7 +16,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from model.bundle import Bundle, BundleError
-from service.backends import CPU, Backend, Device, Merger, Runtime, open_merger
+from service.backends import (
+    CPU,
+    Backend,
+    Device,
+    JpegDecoder,
+    Merger,
+    Runtime,
+    open_jpeg_decoder,
+    open_merger,
+)
 from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
@@ -101,11 +110,13 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
     )
     _tell(choice)
     metrics.model.fallback.set(bool(choice.fallback))
+    merger, decoder = _beside(bundle, settings, choice.backend)
     return Predictor(
         bundle,
         choice.backend,
         choice=choice,
-        merger=_merger(bundle, settings, choice.backend),
+        merger=merger,
+        decoder=decoder,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_pixels=settings.max_pixels,
@@ -130,16 +141,25 @@ def runtime_of(settings: Settings) -> Runtime | Literal["auto"]:
     return "onnxruntime"
 
 
-def _merger(bundle: Bundle, settings: Settings, backend: Backend) -> Merger | None:
-    """The merging in the graph, where it is asked for, on the device that was taken."""
-    if settings.merging == "host":
-        return None
-    device = CPU if backend.gpu is None else device_of(settings)
+def _beside(bundle: Bundle, settings: Settings, backend: Backend) -> tuple[Merger | None, JpegDecoder | None]:
+    """The merging in the graph and a GPU's decoder, where they are asked for, on the device that was taken.
+
+    Where the processor stands in for a GPU it decodes too.
+    """
+    merger = decoder = None
+    asked = device_of(settings)
+    taken = CPU if backend.gpu is None else asked
     try:
-        return open_merger(bundle, threads=settings.threads or available_cores(), device=device)
+        if settings.decode == "gpu" and (taken.gpu is not None or asked.gpu is None):
+            decoder = open_jpeg_decoder(taken)
+        if settings.merging == "graph":
+            merger = open_merger(bundle, threads=settings.threads or available_cores(), device=taken)
     except BundleError:
-        backend.close()
+        for opened in (decoder, backend):
+            if opened is not None:
+                opened.close()
         raise
+    return merger, decoder
 
 
 def device_of(settings: Settings) -> Device:

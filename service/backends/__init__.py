@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import Bundle, BundleError, Precision
+from model.bundle import Bundle, BundleError, Precision, Size
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
@@ -145,6 +145,18 @@ class Merger(Protocol):
         ...
 
 
+class JpegDecoder(Protocol):
+    """A decoder of JPEG in place of the processor's. Any thread may call it."""
+
+    def decode(self, data: bytes, stored: Size) -> Pictures | None:
+        """Decode gray or colour to RGB, (H, W, 3) of the stored size; None where this cannot, and another may."""
+        ...
+
+    def close(self) -> None:
+        """Free the device. Nothing may be decoded after."""
+        ...
+
+
 def open_backend(
     bundle: Bundle,
     runtime: Runtime = "onnxruntime",
@@ -190,6 +202,18 @@ def open_merger(bundle: Bundle, *, threads: int, device: Device = CPU) -> Merger
     from service.backends.onnxruntime_cuda import OnnxRuntimeCudaMerger
 
     return OnnxRuntimeCudaMerger(bundle, device)
+
+
+def open_jpeg_decoder(device: Device) -> JpegDecoder:
+    """Open the decoder of a GPU.
+
+    Raises: BundleError: the device is the processor, or something is missing there.
+    """
+    if device.gpu is None:
+        raise BundleError("--decode gpu needs a GPU. Ask for --device cuda, or for --decode cpu.")
+    from service.backends.nvimgcodec import NvImageCodec
+
+    return NvImageCodec(device.gpu)
 
 
 def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:

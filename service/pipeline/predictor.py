@@ -20,7 +20,7 @@ from PIL import Image
 
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
-from service.backends import Backend, Heads, Maps, Merger
+from service.backends import Backend, Heads, JpegDecoder, Maps, Merger
 from service.pipeline.batcher import Batcher, Release
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
@@ -92,6 +92,7 @@ class Predictor:
         ageing_s: float = 10,
         choice: Choice | None = None,
         merger: Merger | None = None,
+        decoder: JpegDecoder | None = None,
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
@@ -105,6 +106,7 @@ class Predictor:
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
             choice: why it is this backend, for those who ask.
             merger: the graphs with the merging in them, for photographs that may go there.
+            decoder: a GPU's decoder of JPEG.
             on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
@@ -116,6 +118,7 @@ class Predictor:
         self.bundle = bundle
         self.backend = backend
         self.merger = merger
+        self.decoder = decoder
         self.choice = choice or Choice(backend, "stated", ())
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
@@ -146,7 +149,9 @@ class Predictor:
         """
         begun = time.perf_counter()
         spec = self.manifest.input
-        photograph = read_photograph(data, max_pixels=self.max_pixels, needed=self._fitted_size)
+        photograph = read_photograph(
+            data, max_pixels=self.max_pixels, needed=self._fitted_size, decoder=self.decoder
+        )
         decoded = time.perf_counter()
         picture, sizes = fit(
             photograph.pixels,
@@ -229,9 +234,9 @@ class Predictor:
     def close(self) -> None:
         """Finish what was submitted and free the device."""
         self.batcher.close()
-        self.backend.close()
-        if self.merger is not None:
-            self.merger.close()
+        for owned in (self.backend, self.merger, self.decoder):
+            if owned is not None:
+                owned.close()
 
     def _fitted_size(self, photograph: Size) -> Size:
         return fitted_size(photograph, choose_bucket(photograph, self.manifest.input.buckets))

@@ -114,7 +114,8 @@ def _figure(bundle: Bundle, engine: Backend, bucket: tuple[int, int], batch: int
         engine.run(pictures)
         latencies.append((time.perf_counter() - begun) * 1000)
     images_s, watts = _throughput(engine, pictures)
-    memory = engine.device_bytes / 1e6 if isinstance(engine, TensorRt) else None
+    taken = engine.gpu.memory if engine.gpu else {}
+    memory = (taken["buffers"] + taken["scratch"]) / 1e6 if "buffers" in taken else None
     name = f"{engine.name} {engine.precision}"
     latency = statistics.median(latencies)
     return Figure(bundle.manifest.name, name, bucket, batch, latency, images_s, memory, watts)

@@ -14,9 +14,11 @@ from onnx import compose, shape_inference
 
 from export import ExportError
 from export.goldens import read_golden
-from export.merging_graph import MAPS, Plan, merging_graph
-from export.onnx_graph import INPUT, OUTPUTS
-from model.bundle import Bundle, Golden, Size
+from export.merging_graph import merging_graph
+from export.merging_plan import Plan
+from export.onnx_graph import OUTPUTS
+from model.bundle import MODEL, Bundle, Golden, Size, file_entry
+from model.merged import MAPS, TABLES, MergedRecord, merged_name, record_path
 
 VOID = -1
 
@@ -28,22 +30,25 @@ Numbers = NDArray[np.uint8] | NDArray[np.int32]
 def merged_graph(bundle: Bundle, bucket: Size, graph: onnx.ModelProto | None = None) -> onnx.ModelProto:
     """The bundle's graph with the merging behind it: pictures of one bucket in, maps out.
 
-    Its maps answer photographs of the bucket's own size, where both grids agree.
+    Its maps answer photographs of the bucket's own size, where both grids agree, and its tables score them.
 
     Args:
         graph: the network's, the bundle's own where None; of any precision, with float32 heads.
     """
     network = onnx.ModelProto()
     network.CopyFrom(graph or onnx.load(str(bundle.model)))
-    _fix_sides(network, bucket)
     manifest = bundle.manifest
+    _fix_sides(network, manifest.input.name, bucket)
     semantic = next(value for value in network.graph.output if value.name == "semantic")
     _, _, *cells = (side.dim_value for side in semantic.type.tensor_type.shape.dim)
-    plan = Plan(bucket, (cells[0], cells[1]), len(manifest.categories), manifest.heads, manifest.merging)
+    things = tuple(index for index, each in enumerate(manifest.categories) if each.isthing)
+    plan = Plan(
+        bucket, (cells[0], cells[1]), len(manifest.categories), manifest.heads, manifest.merging, things
+    )
     merging = merging_graph(plan)
     merging.ir_version = network.ir_version
     merged = compose.merge_models(
-        network, merging, io_map=[(name, name) for name in OUTPUTS], outputs=list(MAPS)
+        network, merging, io_map=[(name, name) for name in OUTPUTS], outputs=[*MAPS, *TABLES]
     )
     onnx.checker.check_model(merged)
     return merged
@@ -85,11 +90,13 @@ def labels_of(
 def write_merged(bundle: Bundle, out: Path, report: Report) -> Iterator[tuple[Path, float]]:
     """Write a graph for each bucket that has a golden, and prove it there: its file, and the share of equal pixels.
 
+    Beside each stands its record, `model.merged.MergedRecord`, by which the service believes it.
+
     Raises: ExportError: it answers a golden otherwise than the bundle promises; nothing is written for that bucket.
     """
     out.mkdir(parents=True, exist_ok=True)
     for golden in bundle.manifest.goldens:
-        name = f"{golden.bucket[0]}x{golden.bucket[1]}.onnx"
+        name = merged_name(golden.bucket)
         report(f"merging in the graph of {name}")
         graph = merged_graph(bundle, golden.bucket).SerializeToString()
         share = _share(bundle, golden, graph)
@@ -99,6 +106,13 @@ def write_merged(bundle: Bundle, out: Path, report: Report) -> Iterator[tuple[Pa
             )
         part = out / f"{name}.part"
         part.write_bytes(graph)
+        record = MergedRecord(
+            model_sha256=bundle.manifest.files[MODEL].sha256,
+            bucket=golden.bucket,
+            merging=bundle.manifest.merging,
+            graph=file_entry(part),
+        )
+        record_path(out / name).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         yield part.replace(out / name), share
 
 
@@ -106,7 +120,8 @@ def _share(bundle: Bundle, golden: Golden, graph: bytes) -> float:
     """The share of the golden's pixels that the graph and the host answer as expected."""
     picture, expected = read_golden(bundle, golden)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    classes, instances = session.run(list(MAPS), {INPUT: picture.as_batch().numpy()})
+    feed = {bundle.manifest.input.name: picture.as_batch().numpy()}
+    classes, instances = session.run(list(MAPS), feed)  # (1, rows, columns)
     categories, merging = bundle.manifest.categories, bundle.manifest.merging
     labels = labels_of(
         classes[0],
@@ -120,9 +135,9 @@ def _share(bundle: Bundle, golden: Golden, graph: bytes) -> float:
     return float((labels + 1 == expected).mean())
 
 
-def _fix_sides(graph: onnx.ModelProto, bucket: Size) -> None:
+def _fix_sides(graph: onnx.ModelProto, input_: str, bucket: Size) -> None:
     """Fix rows and columns of the input; what follows is inferred anew."""
-    (image,) = (value for value in graph.graph.input if value.name == INPUT)
+    (image,) = (value for value in graph.graph.input if value.name == input_)
     for side, size in zip(image.type.tensor_type.shape.dim[1:3], bucket, strict=True):
         side.dim_value = size
     for value in graph.graph.output:

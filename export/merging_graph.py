@@ -6,74 +6,32 @@ Shapes are static but for the batch. TensorRT refuses NonZero and scatter-add: c
 left to the host. No tensor holds all classes at full size: the semantic map runs through them one by one.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike, DTypeLike
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from export import ExportError
-from export.onnx_graph import OPSET
-from model.bundle import HeadsSpec, MergingSpec, Size
+from export.merging_plan import CHUNK, Plan
+from export.onnx_graph import OPSET, OUTPUTS
+from export.pen import Pen
+from export.score_graph import sum_chances
+from model.merged import MAPS, TABLES
 
-MAPS = ("classes", "instances")
-CHUNK = 8  # centers whose distances are held at once
 FAR = 1e9  # where centers lie that there are not
 MAX_PIXELS = 1 << 24  # float32 counts no further, and places are sorted as float32
 MAX_SMALL = 255  # of uint8
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a merging graph is made for."""
+class _Centers(NamedTuple):
+    """The K centers, in row-major order."""
 
-    bucket: Size
-    cells: Size  # of the heads
-    classes: int
-    spec: HeadsSpec
-    merging: MergingSpec
-
-
-class _Pen:
-    """Writes nodes and constants, and names them."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[tuple[object, ...], onnx.TensorProto] = {}
-
-    def constant(self, value: ArrayLike, kind: DTypeLike) -> str:
-        """Name a constant; equal ones are one."""
-        array = np.asarray(value, kind)
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self.constants:
-            self.constants[key] = numpy_helper.from_array(array, f"constant {len(self.constants)}")
-        return self.constants[key].name
-
-    def many(self, count: int, operator: str, *inputs: str, **attributes: Any) -> list[str]:
-        """Write a node of several outputs."""
-        place = len(self.nodes)
-        outputs = [f"{operator} {place}.{index}" for index in range(count)]
-        name = f"merging {operator} {place}"
-        self.nodes.append(helper.make_node(operator, list(inputs), outputs, name=name, **attributes))
-        return outputs
-
-    def __call__(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Write a node of one output."""
-        return self.many(1, operator, *inputs, **attributes)[0]
-
-    def floats(self, value: ArrayLike) -> str:
-        """A float32 constant."""
-        return self.constant(value, np.float32)
-
-    def longs(self, value: ArrayLike) -> str:
-        """An int64 constant."""
-        return self.constant(value, np.int64)
-
-    def ints(self, value: ArrayLike) -> str:
-        """An int32 constant."""
-        return self.constant(value, np.int32)
+    y: str  # (N, K, 1, 1) float32, FAR where there is none
+    x: str
+    some: str  # (N, 1, 1, 1) whether there are any
+    places: str  # (N, K) float32, row times columns plus column; -1 where there is none
+    heat: str  # (N, K) float32
 
 
 def merging_graph(plan: Plan) -> onnx.ModelProto:
@@ -82,6 +40,11 @@ def merging_graph(plan: Plan) -> onnx.ModelProto:
     `classes` holds class indices, `instances` the number of the nearest center, from 1 in row-major order, on stuff
     too; 0 everywhere where a picture has none. uint8 where that suffices, else int32.
 
+    Where the plan names the things, what else an answer needs comes out too: `places` (N, K) int32 of the centers, row
+    times columns plus column, -1 where there is none; their `heat` (N, K) float32; `sampled` and `whole` (N, K + 1, C)
+    float32, sums of probabilities as `export.score_graph` has them; and `sound` (N, 1) float32, 0 where all heads are
+    numbers, else NaN.
+
     Raises: ExportError: the bucket has more pixels than float32 counts.
     """
     rows, columns = plan.bucket
@@ -89,14 +52,20 @@ def merging_graph(plan: Plan) -> onnx.ModelProto:
         raise ExportError(
             f"{rows}x{columns} has more than {MAX_PIXELS} pixels, too many to be merged in a graph."
         )
-    pen = _Pen()
+    pen = Pen()
     classes = _classes(pen, plan)
-    y, x, some = _centers(pen, plan, _enlarge(pen, "center", plan))
-    instances = pen("Where", some, _nearest(pen, plan, y, x), pen.ints(0))
+    centers = _centers(pen, plan, _enlarge(pen, "center", plan))
+    instances = pen("Where", centers.some, _nearest(pen, plan, centers.y, centers.x), pen.ints(0))
     kinds = [_small(plan.classes - 1), _small(plan.merging.top_k - 1)]
     for name, found, kind in zip(MAPS, (classes, instances), kinds, strict=True):
         flat = pen("Reshape", found, pen.longs([-1, rows, columns]))
         pen.nodes.append(helper.make_node("Cast", [flat], [name], name=f"merging {name}", to=kind))
+    outputs = [
+        helper.make_tensor_value_info(name, kind, ["batch", rows, columns])
+        for name, kind in zip(MAPS, kinds, strict=True)
+    ]
+    if plan.things is not None:
+        outputs += _write_tables(pen, plan, classes, instances, centers)
     heads = {"semantic": plan.classes, "center": 1, "offset": 2}
     graph = helper.make_graph(
         pen.nodes,
@@ -105,10 +74,7 @@ def merging_graph(plan: Plan) -> onnx.ModelProto:
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", channels, *plan.cells])
             for name, channels in heads.items()
         ],
-        [
-            helper.make_tensor_value_info(name, kind, ["batch", rows, columns])
-            for name, kind in zip(MAPS, kinds, strict=True)
-        ],
+        outputs,
         list(pen.constants.values()),
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
@@ -120,7 +86,7 @@ def _small(most: int) -> int:
     return int(TensorProto.UINT8 if most <= MAX_SMALL else TensorProto.INT32)
 
 
-def _enlarge(pen: _Pen, head: str, plan: Plan) -> str:
+def _enlarge(pen: Pen, head: str, plan: Plan) -> str:
     """Bilinear to the input's size, as the variant's authors do."""
     if plan.cells == plan.bucket:
         return head
@@ -133,11 +99,11 @@ def _enlarge(pen: _Pen, head: str, plan: Plan) -> str:
     return pen("Resize", head, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners")
 
 
-def _classes(pen: _Pen, plan: Plan) -> str:
+def _classes(pen: Pen, plan: Plan) -> str:
     """(N, 1, rows, columns) int32: the first of the largest logits."""
     parts = pen.many(plan.classes, "Split", "semantic", axis=1, num_outputs=plan.classes)
     best = _enlarge(pen, parts[0], plan)
-    found = pen("Cast", pen("Mul", best, pen.floats(0)), to=TensorProto.INT32)
+    found = pen("Cast", pen("Greater", best, best), to=TensorProto.INT32)  # 0 for what is no number too
     for index, part in enumerate(parts[1:], start=1):
         value = _enlarge(pen, part, plan)
         found = pen("Where", pen("Greater", value, best), pen.ints(index), found)
@@ -145,11 +111,33 @@ def _classes(pen: _Pen, plan: Plan) -> str:
     return found
 
 
-def _centers(pen: _Pen, plan: Plan, heat: str) -> tuple[str, str, str]:
-    """Rows and columns of the centers, (N, K, 1, 1) float32 in row-major order, and whether there are any."""
-    merging = plan.merging
+def _write_tables(
+    pen: Pen, plan: Plan, classes: str, instances: str, centers: _Centers
+) -> list[onnx.ValueInfoProto]:
+    """Write what scores need; returns the outputs."""
+    sampled, whole = sum_chances(pen, plan, classes, instances)
+    nothing = [
+        pen("ReduceSum", pen("Mul", head, pen.floats(0)), pen.longs([1, 2, 3]), keepdims=0)
+        for head in OUTPUTS
+    ]
+    sound = pen("Reshape", pen("Sum", *nothing), pen.longs([-1, 1]))
+    places = pen("Cast", centers.places, to=TensorProto.INT32)
+    table = [plan.most + 1, plan.classes]
+    shapes = ([plan.most], [plan.most], table, table, [1])
+    for name, found in zip(TABLES, (places, centers.heat, sampled, whole, sound), strict=True):
+        pen.nodes.append(helper.make_node("Identity", [found], [name], name=f"merging {name}"))
+    return [
+        helper.make_tensor_value_info(
+            name, TensorProto.INT32 if name == "places" else TensorProto.FLOAT, ["batch", *shape]
+        )
+        for name, shape in zip(TABLES, shapes, strict=True)
+    ]
+
+
+def _centers(pen: Pen, plan: Plan, heat: str) -> _Centers:
+    """The peaks of the heat map."""
+    merging, most = plan.merging, plan.most
     pixels, columns = plan.bucket[0] * plan.bucket[1], plan.bucket[1]
-    most = min(merging.top_k, pixels)
     none = pen.floats(-1)
     heat = pen("Where", pen("Greater", heat, pen.floats(merging.threshold)), heat, none)
     kernel, pad = merging.nms_kernel, merging.nms_kernel // 2
@@ -168,7 +156,7 @@ def _centers(pen: _Pen, plan: Plan, heat: str) -> tuple[str, str, str]:
         pen("Neg", pen("Cast", places, to=TensorProto.FLOAT)),
         missing,
     )
-    keys, _ = pen.many(2, "TopK", keys, pen.longs([most]), axis=1)
+    keys, order = pen.many(2, "TopK", keys, pen.longs([most]), axis=1)
     exists = pen("Greater", keys, missing)
     place = pen("Neg", keys)
     y = pen("Floor", pen("Div", place, pen.floats(columns)))
@@ -177,10 +165,11 @@ def _centers(pen: _Pen, plan: Plan, heat: str) -> tuple[str, str, str]:
     y, x = (pen("Reshape", pen("Where", exists, each, pen.floats(FAR)), shape) for each in (y, x))
     count = pen("ReduceSum", pen("Cast", exists, to=TensorProto.FLOAT), pen.longs([1]), keepdims=1)
     some = pen("Reshape", pen("Greater", count, pen.floats(0)), pen.longs([-1, 1, 1, 1]))
-    return y, x, some
+    places = pen("Where", exists, place, none)
+    return _Centers(y, x, some, places, pen("GatherElements", values, order, axis=1))
 
 
-def _nearest(pen: _Pen, plan: Plan, y: str, x: str) -> str:
+def _nearest(pen: Pen, plan: Plan, y: str, x: str) -> str:
     """(N, 1, rows, columns) int32, from 1: the first of the nearest centers, by float32 square roots as published."""
     rows, columns = plan.bucket
     scale = plan.spec.stride
@@ -193,9 +182,8 @@ def _nearest(pen: _Pen, plan: Plan, y: str, x: str) -> str:
     vote_y = pen("Add", pen.floats(np.arange(rows).reshape(1, 1, -1, 1)), down)
     vote_x = pen("Add", pen.floats(np.arange(columns).reshape(1, 1, 1, -1)), right)
     best = found = ""
-    most = min(plan.merging.top_k, rows * columns)
-    for first in range(0, most, CHUNK):
-        part = pen.longs([first]), pen.longs([min(first + CHUNK, most)]), pen.longs([1])
+    for first in range(0, plan.most, CHUNK):
+        part = pen.longs([first]), pen.longs([min(first + CHUNK, plan.most)]), pen.longs([1])
         dy = pen("Sub", pen("Slice", y, *part), vote_y)
         dx = pen("Sub", pen("Slice", x, *part), vote_x)
         distance = pen("Sqrt", pen("Add", pen("Mul", dy, dy), pen("Mul", dx, dx)))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,8 +15,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 
-from model.bundle import Bundle
-from service.backends import Device
+from model.bundle import Bundle, BundleError
+from service.backends import (
+    CPU,
+    Backend,
+    Device,
+    JpegDecoder,
+    Merger,
+    Runtime,
+    open_jpeg_decoder,
+    open_merger,
+)
 from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
@@ -94,16 +104,19 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         bundle,
         device_of(settings),
         fallback=settings.device_fallback,
-        runtime=settings.backend,
+        runtime=runtime_of(settings),
         precision=settings.precision,
         threads=settings.threads or available_cores(),
     )
     _tell(choice)
     metrics.model.fallback.set(bool(choice.fallback))
+    merger, decoder = _beside(bundle, settings, choice.backend)
     return Predictor(
         bundle,
         choice.backend,
         choice=choice,
+        merger=merger,
+        decoder=decoder,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_pixels=settings.max_pixels,
@@ -111,6 +124,42 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         ageing_s=settings.ageing_s,
         on_release=lambda release: batches.observe(release.items, release.size, release.reason),
     )
+
+
+def runtime_of(settings: Settings) -> Runtime | Literal["auto"]:
+    """The runtime that the settings ask for: merging in the graph is done by one alone.
+
+    Raises: BundleError: they ask for another.
+    """
+    if settings.merging == "host":
+        return settings.backend
+    if settings.backend not in ("auto", "onnxruntime"):
+        raise BundleError(
+            f"--merging graph is served by onnxruntime, not by {settings.backend}. Ask for --backend onnxruntime, or "
+            "for --merging host."
+        )
+    return "onnxruntime"
+
+
+def _beside(bundle: Bundle, settings: Settings, backend: Backend) -> tuple[Merger | None, JpegDecoder | None]:
+    """The merging in the graph and a GPU's decoder, where they are asked for, on the device that was taken.
+
+    Where the processor stands in for a GPU it decodes too.
+    """
+    merger = decoder = None
+    asked = device_of(settings)
+    taken = CPU if backend.gpu is None else asked
+    try:
+        if settings.decode == "gpu" and (taken.gpu is not None or asked.gpu is None):
+            decoder = open_jpeg_decoder(taken)
+        if settings.merging == "graph":
+            merger = open_merger(bundle, threads=settings.threads or available_cores(), device=taken)
+    except BundleError:
+        for opened in (decoder, backend):
+            if opened is not None:
+                opened.close()
+        raise
+    return merger, decoder
 
 
 def device_of(settings: Settings) -> Device:
@@ -138,8 +187,9 @@ def _parts(settings: Settings) -> Parts:
     readiness = Readiness(metrics)
     workers = settings.workers or available_cores()
     forecast = Forecast(workers)
-    # One batch that runs and one that waits, and what is decoded and merged meanwhile.
-    gate = Gate(2 * (settings.max_batch + workers), ageing_s=settings.ageing_s)
+    # The batches that run, which may be two on a GPU, and one that waits, and what is decoded and merged meanwhile.
+    batches = 2 if settings.device == "cpu" else 3
+    gate = Gate(batches * settings.max_batch + 2 * workers, ageing_s=settings.ageing_s)
     metrics.walks.waiting.set_function(lambda: gate.waiting)
     return Parts(
         settings,

@@ -131,6 +131,39 @@ class ModelMetrics:
             self.state.labels(each).set(each == state)
 
 
+class GpuMetrics:
+    """What an engine knows of its GPU; nothing where it runs on a processor."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.memory = Gauge(
+            "panoptic_gpu_memory_bytes",
+            "What the engine took: engine (its weights), buffers and scratch of the GPU, pinned of the host; or limit, "
+            "what it may take.",
+            ["kind"],
+            registry=registry,
+        )
+        self.build = Gauge(
+            "panoptic_engine_build_seconds",
+            "Time that building the engine took, as its record tells.",
+            ["backend"],
+            registry=registry,
+        )
+        self.lost = Counter(
+            "panoptic_gpu_lost",
+            "GPUs that this process lost; it ends after the first.",
+            registry=registry,
+        )
+
+    def tell(self, backend: str, memory: Mapping[str, int], build_seconds: float | None) -> None:
+        """Tell of the engine that answers from now on."""
+        self.memory.clear()
+        self.build.clear()
+        for kind, size in memory.items():
+            self.memory.labels(kind).set(size)
+        if build_seconds is not None:
+            self.build.labels(backend).set(build_seconds)
+
+
 class WhereKnown(Collector):
     """A gauge that has no sample while its value is not known: 0 would be read as nothing to do."""
 
@@ -190,6 +223,7 @@ class Metrics:
             "panoptic_rejected", "Requests refused before any work.", ["reason"], registry=self.registry
         )
         self.model = ModelMetrics(self.registry)
+        self.gpu = GpuMetrics(self.registry)
 
     def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
         """Count the stages of one photograph."""

@@ -63,6 +63,15 @@ class Settings(BaseSettings):
         False,
         description="Whether a GPU may round products of fp32 to 19 bits, which is faster and less exact.",
     )
+    decode: Literal["cpu", "gpu"] = Field(
+        "cpu",
+        description="Where JPEG is decoded that need not be reduced; what a GPU cannot, the processor does.",
+    )
+    merging: Literal["host", "graph"] = Field(
+        "host",
+        description="Where segments are made: host, of the network's heads; graph, in the graph where a photograph has "
+        "the bucket's own size.",
+    )
     threads: int = Field(
         0,
         ge=0,

@@ -30,7 +30,9 @@ async def watch(readiness: Readiness, timeout_s: float) -> str:
 
 async def illness(predictor: Predictor, timeout_s: float) -> str:
     """Why a predictor will answer nobody any more; empty where it is well."""
-    batcher = predictor.batcher
+    batcher, gpu = predictor.batcher, predictor.backend.gpu
+    if gpu is not None and gpu.lost:
+        return f"{gpu.lost} The process ends."
     since = batcher.running_since
     if since is not None and clock() - since > timeout_s:
         return (

@@ -1,15 +1,16 @@
 """The contract of a runtime: a batch of pictures in, heads at network stride out."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import Bundle, BundleError, Precision
+from model.bundle import Bundle, BundleError, Precision, Size
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
+Indices = NDArray[np.uint8] | NDArray[np.int32]
 
 Runtime = Literal["onnxruntime", "openvino", "tensorrt"]
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")  # of a processor, by preference between equals
@@ -44,9 +45,59 @@ class Heads:
         one = slice(index, index + 1)
         return Heads(self.semantic[one], self.center[one], self.offset[one])
 
+    def copy(self) -> "Heads":
+        """The same without the rest of a batch, of which these may be rows."""
+        return Heads(self.semantic.copy(), self.center.copy(), self.offset.copy())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return self.semantic.nbytes + self.center.nbytes + self.offset.nbytes
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What a graph with the merging in it says about a batch: photographs of the bucket's own size, with N first.
+
+    `export.merging_graph` says how it is made; the order of the fields is that of `model.merged.MAPS` and TABLES.
+    """
+
+    classes: Indices  # (N, H, W) class of every pixel
+    instances: Indices  # (N, H, W) its nearest center, from 1; 0 where a picture has none
+    places: NDArray[np.int32]  # (N, K) of the centers, row times columns plus column; -1 where there is none
+    heat: Floats  # (N, K) of the centers
+    sampled: Floats  # (N, K + 1, C) sums of probabilities, of one pixel a cell
+    whole: Floats  # (N, K + 1, C) the same of all pixels
+    sound: Floats  # (N, 1), 0 where all heads were numbers, else NaN
+
+    def row(self, index: int) -> "Maps":
+        """The maps of one picture, N = 1."""
+        return Maps(*(each[index : index + 1] for each in self._all()))
+
+    def copy(self) -> "Maps":
+        """The same without the rest of a batch, of which these may be rows."""
+        return Maps(*(each.copy() for each in self._all()))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return sum(each.nbytes for each in self._all())
+
+    def _all(self) -> list[NDArray[Any]]:
+        return [getattr(self, each.name) for each in fields(self)]
+
+
+@dataclass
+class Gpu:
+    """What an engine knows of its GPU, without asking the GPU; written by the engine."""
+
+    memory: dict[str, int] = field(default_factory=dict)  # bytes that it took, by kind
+    build_seconds: float | None = None  # that building the engine took; None: it was not built beforehand
+    lost: str = ""  # why this process can compute nothing more on it
+
 
 class Backend(Protocol):
-    """One graph on one device. It is called from one thread at a time."""
+    """One graph on one device. It is called by as many threads at a time as it has lanes."""
 
     @property
     def name(self) -> str:
@@ -63,12 +114,46 @@ class Backend(Protocol):
         """Number format of the weights' products, `fp32` for one."""
         ...
 
+    @property
+    def lanes(self) -> int:
+        """Batches that may be under way at once; runs that start one after the other take the lanes in turn."""
+        ...
+
+    @property
+    def gpu(self) -> Gpu | None:
+        """What it knows of its GPU; None on a processor."""
+        ...
+
     def run(self, batch: Pictures) -> Heads:
         """Run uint8 RGB (N, H, W, 3), of a bucket's size and an allowed batch size."""
         ...
 
     def close(self) -> None:
         """Free the device. Nothing may be run after."""
+        ...
+
+
+class Merger(Protocol):
+    """A bundle's graphs with the merging in them, one a bucket. It is called like the backend beside it."""
+
+    def run(self, batch: Pictures) -> Maps:
+        """Run uint8 RGB (N, H, W, 3), of a bucket's size and an allowed batch size."""
+        ...
+
+    def close(self) -> None:
+        """Free the device. Nothing may be run after."""
+        ...
+
+
+class JpegDecoder(Protocol):
+    """A decoder of JPEG in place of the processor's. Any thread may call it."""
+
+    def decode(self, data: bytes, stored: Size) -> Pictures | None:
+        """Decode gray or colour to RGB, (H, W, 3) of the stored size; None where this cannot, and another may."""
+        ...
+
+    def close(self) -> None:
+        """Free the device. Nothing may be decoded after."""
         ...
 
 
@@ -103,6 +188,32 @@ def open_backend(
     from service.backends.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(bundle, threads=threads)
+
+
+def open_merger(bundle: Bundle, *, threads: int, device: Device = CPU) -> Merger:
+    """Open the bundle's graphs with the merging in them, by ONNX Runtime.
+
+    Raises: BundleError: one is missing or was made of something else, or the runtime refuses it.
+    """
+    if device.gpu is None:
+        from service.backends.onnxruntime import OnnxRuntimeMerger
+
+        return OnnxRuntimeMerger(bundle, threads=threads)
+    from service.backends.onnxruntime_cuda import OnnxRuntimeCudaMerger
+
+    return OnnxRuntimeCudaMerger(bundle, device)
+
+
+def open_jpeg_decoder(device: Device) -> JpegDecoder:
+    """Open the decoder of a GPU.
+
+    Raises: BundleError: the device is the processor, or something is missing there.
+    """
+    if device.gpu is None:
+        raise BundleError("--decode gpu needs a GPU. Ask for --device cuda, or for --decode cpu.")
+    from service.backends.nvimgcodec import NvImageCodec
+
+    return NvImageCodec(device.gpu)
 
 
 def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:

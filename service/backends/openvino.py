@@ -14,6 +14,8 @@ class OpenVino:
     """The bundle's ONNX graph, compiled once for all its buckets and batch sizes; it owns the compiled model."""
 
     device = "cpu"
+    lanes = 1  # a second batch would only share the cores with the first
+    gpu = None
 
     def __init__(self, bundle: Bundle, *, threads: int, precision: Precision = "fp32"):
         openvino = _import()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 
 from starlette.responses import Response
 
-from model.bundle import Bundle
 from service.http.answers import Asked
+from service.pipeline.predictor import Predictor
 
 PATH = "/v1/panoptic/"
 
@@ -24,15 +24,19 @@ class Photograph:
     sha256: str  # of its bytes
     bundle: str  # the bundle's digest
     shown: bool  # whether it is kept itself, to be shown under its segments
+    merged: bool = False  # whether it is to be merged in the graph, which serves only some options
 
 
-async def recognise(pool: Executor, bundle: Bundle, data: bytes, asked: Asked, caller: str) -> Photograph:
+async def recognise(
+    pool: Executor, predictor: Predictor, data: bytes, asked: Asked, caller: str
+) -> Photograph:
     """Name a photograph by its bytes; many of them are read in a thread of the pool."""
     if len(data) <= _AT_ONCE:
         digest = _sha256(data)
     else:
         digest = await asyncio.get_running_loop().run_in_executor(pool, _sha256, data)
-    return Photograph(caller, digest, bundle.digest, shown=asked.shows_photograph)
+    merged = predictor.merges(asked.merging)
+    return Photograph(caller, digest, predictor.bundle.digest, asked.shows_photograph, merged)
 
 
 def address(photograph: Photograph, asked: Asked) -> str:

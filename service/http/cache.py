@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from cachetools import LRUCache
 
-from service.backends import Heads
 from service.http.addresses import Photograph
 from service.http.answers import Asked
 from service.http.flights import Seen
@@ -61,15 +60,12 @@ class Cache:
 def to_keep(seen: Seen) -> Seen:
     """The photograph without what merging does not need, and without timings, which are one request's.
 
-    Heads are copied: they are rows of their batch, all of which they would keep.
+    What the network said is copied: it is a row of its batch, all of which it would keep.
     """
-    heads = seen.ran.heads
-    copied = Heads(heads.semantic.copy(), heads.center.copy(), heads.offset.copy())
     prepared = replace(seen.prepared, picture=np.empty((0, 0, 3), np.uint8), timings_ms={})
-    return Seen(prepared, replace(seen.ran, heads=copied, timings_ms={}), kept=True)
+    return Seen(prepared, replace(seen.ran, output=seen.ran.output.copy(), timings_ms={}), kept=True)
 
 
 def _bytes(seen: Seen) -> int:
-    heads, shown = seen.ran.heads, seen.prepared.shown
-    kept = heads.semantic.nbytes + heads.center.nbytes + heads.offset.nbytes
+    kept, shown = seen.ran.output.nbytes, seen.prepared.shown
     return kept if shown is None else kept + shown.nbytes

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from service.backends import Gpu
 from service.capacity import read_capacity
 from service.http.leases import Leases
 from service.http.problems import Problem
@@ -69,6 +70,8 @@ class Readiness:
 
     def lose(self, reason: str) -> None:
         """The engine will not answer any more."""
+        if any(predictor.backend.gpu and predictor.backend.gpu.lost for predictor in self.working()):
+            self.metrics.gpu.lost.inc()
         self.lost = reason
         self._enter("lost")
 
@@ -118,6 +121,8 @@ class Readiness:
             f"{manifest.name}-{manifest.version}",
             predictor.choice.reason,
         ).set(1)
+        gpu = backend.gpu or Gpu()
+        self.metrics.gpu.tell(backend.name, gpu.memory, gpu.build_seconds)
         self.metrics.model.trials.clear()
         for trial in predictor.choice.trials:
             if trial.milliseconds is not None:

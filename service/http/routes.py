@@ -58,6 +58,8 @@ async def get_model(parts: TheParts) -> Response:
         "name": backend.name,
         "device": backend.device,
         "precision": backend.precision,
+        "decode": "cpu" if predictor.decoder is None else "gpu",
+        "merging": "host" if predictor.merger is None else "graph",
         "reason": choice.reason,
         "fallback": choice.fallback or None,
         "tried": [asdict(trial) for trial in choice.trials],

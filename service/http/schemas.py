@@ -202,6 +202,8 @@ class BackendAnswer(BaseModel):
     name: str
     device: str
     precision: str
+    decode: str
+    merging: str
     reason: str
     tried: list[dict[str, Any]]
 

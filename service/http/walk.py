@@ -63,7 +63,7 @@ async def walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, ur
     Raises: Problem: of the photograph, the queue, the engine or the deadline.
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
-        photograph = await recognise(parts.pool, predictor.bundle, data, asked, urgency.caller)
+        photograph = await recognise(parts.pool, predictor, data, asked, urgency.caller)
         one = Walk(parts, predictor, data, photograph, asked, urgency)
         seen = None if urgency.alone else parts.cache.get(photograph)
         if seen is None:
@@ -124,7 +124,10 @@ async def _run(one: Walk, flight: Flight) -> Seen:
     flight.enter()
     prepared = await asyncio.get_running_loop().run_in_executor(parts.pool, _prepare, one)
     parts.readiness.saturation.offer(_pixels(prepared))
-    submitted = predictor.submit(prepared, priority=urgency.priority, deadline=urgency.deadline)
+    merged = one.photograph.merged
+    submitted = predictor.submit(
+        prepared, merged=merged, priority=urgency.priority, deadline=urgency.deadline
+    )
     flight.submitted = submitted
     try:
         return Seen(prepared, await asyncio.wrap_future(submitted))

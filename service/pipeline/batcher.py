@@ -1,7 +1,8 @@
 """Dynamic batching: what waits leaves together when the engine is free, in the size that the engine does best.
 
-It knows nothing of images. One thread owns the engine; anyone may submit from any thread, and an event loop awaits
-`asyncio.wrap_future(batcher.submit(...))`, whose cancellation drops the item if it has not left yet.
+It knows nothing of images. The engine has one lane or more, each with a thread that has one batch under way. Anyone
+may submit from any thread, and an event loop awaits `asyncio.wrap_future(batcher.submit(...))`, whose cancellation
+drops the item if it has not left yet.
 """
 
 import math
@@ -31,16 +32,19 @@ class Release:
     items: int
     size: int  # allowed size that was run; above `items` it was padded
     reason: Reason  # full: more waited; idle: all that waited; deadline: cut so that the first is in time
-    seconds: float
+    seconds: float  # of the engine: from its start, or from the end of the batch before where that came later
 
 
 class Batcher(Generic[T, R]):
-    """Owns the engine's thread and the queue before it.
+    """Owns the engine's threads, one a lane, and the queue before them.
 
-    A batch leaves as soon as the engine is free: nothing is held back to wait for company. Its first item is the most
+    A batch leaves as soon as a lane is free: nothing is held back to wait for company. Its first item is the most
     urgent one, the others share its key; its size is the one that costs least an item, as measured. Items whose
-    deadline passed or whose caller left are dropped. Where a batch fails, each of its items is run alone, so that only
-    the guilty fail.
+    deadline passed or whose caller left are dropped. Where a batch fails, each of its items is run alone in its lane,
+    so that only the guilty fail.
+
+    An engine of several lanes still computes one batch after the other; lanes hide what stands around computing. So a
+    batch costs the time that it adds, and one that starts behind another is expected to end after it.
     """
 
     def __init__(
@@ -55,16 +59,19 @@ class Batcher(Generic[T, R]):
         ageing_s: float,
         on_release: Callable[[Release], None],
         on_late: Callable[[int], None],
+        lanes: int = 1,
     ):
-        """Start the engine's thread.
+        """Start the engine's threads.
 
         Args:
-            run: items of one key, and the allowed size to run them in, to as many results as items, in order.
+            run: items of one key, and the allowed size to run them in, to as many results as items, in order; called
+                by as many threads at once as there are lanes.
             weight: of an item, in whatever `max_weight` counts.
             pace: allowed sizes and what is known of their times; it learns from every batch.
             max_items, max_weight, ageing_s: of the queue.
-            on_release: called in the engine's thread after each batch, before its futures have their results.
+            on_release: called in a lane's thread after each batch, before its futures have their results.
             on_late: called with the number of items that were dropped because their deadline had passed.
+            lanes: batches that may be under way at once.
         """
         self._run = run
         self._key = key
@@ -76,11 +83,16 @@ class Batcher(Generic[T, R]):
         self._changed = threading.Condition()
         self._closed = False
         self._busy_until = 0.0  # as expected, of the clock
-        self._running_since: float | None = None
+        self._running: dict[int, float] = {}  # since when the batch of each busy lane runs
+        self._ended = 0.0  # when the last batch did
         self._failures = 0
         self._last_key: Hashable | None = None
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane,), name=f"engine {lane}", daemon=True)
+            for lane in range(lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self, item: T, *, priority: Priority = Priority.INTERACTIVE, deadline: float = math.inf
@@ -118,8 +130,9 @@ class Batcher(Generic[T, R]):
 
     @property
     def running_since(self) -> float | None:
-        """When the batch that runs now began, of the monotonic clock; None while the engine is idle."""
-        return self._running_since
+        """When the oldest batch that runs now began, of the monotonic clock; None while the engine is idle."""
+        with self._changed:
+            return min(self._running.values(), default=None)
 
     @property
     def failures(self) -> int:
@@ -135,7 +148,8 @@ class Batcher(Generic[T, R]):
         with self._changed:
             before = [waiting for waiting in self._queue if waiting.priority <= priority]
             ahead = sum(self._pace.seconds_per_item(waiting.key) for waiting in before)
-            return max(0.0, self._busy_until - clock()) + ahead
+            now = clock()
+            return self._free_at(now) - now + ahead
 
     def expected_item_s(self) -> float:
         """Time of one item where many wait, of the kind that ran last; 0 while nothing is known."""
@@ -143,17 +157,18 @@ class Batcher(Generic[T, R]):
         return 0.0 if key is None else self._pace.seconds_per_item(key)
 
     def close(self) -> None:
-        """Take no more items, run those that wait, end the thread."""
+        """Take no more items, run those that wait, end the threads."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def _work(self) -> None:
-        while batch := self._next_batch():
-            self._run_batch(*batch)
+    def _work(self, lane: int) -> None:
+        while batch := self._next_batch(lane):
+            self._run_batch(lane, *batch)
 
-    def _next_batch(self) -> tuple[list[Waiting[T, R]], int, Reason] | None:
+    def _next_batch(self, lane: int) -> tuple[list[Waiting[T, R]], int, Reason] | None:
         """Wait for items and choose among them; None when the batcher is closed and nothing is left."""
         with self._changed:
             while True:
@@ -162,46 +177,60 @@ class Batcher(Generic[T, R]):
                     self._on_late(late)
                 alike = self._queue.alike(now)
                 if alike:
-                    size, reason = self._choose(alike, now)
+                    begins = self._free_at(now)
+                    size, reason = self._choose(alike, begins)
                     if taken := self._queue.take(alike[:size]):
-                        self._busy_until = now + self._pace.seconds(taken[0].key, size)
+                        self._busy_until = begins + self._pace.seconds(taken[0].key, size)
+                        self._running[lane] = now
                         return taken, size, reason
                 elif self._closed:
                     return None
                 else:
                     self._changed.wait()
 
-    def _choose(self, alike: list[Waiting[T, R]], now: float) -> tuple[int, Reason]:
+    def _free_at(self, now: float) -> float:
+        """When the engine has computed what was given to it, as expected: now where nothing runs."""
+        return max(now, self._busy_until) if self._running else now
+
+    def _choose(self, alike: list[Waiting[T, R]], begins: float) -> tuple[int, Reason]:
         key, count = alike[0].key, len(alike)
         best = self._pace.choose(key, count, within=math.inf)
-        size = self._pace.choose(key, count, within=slack(alike[:best], now))
+        size = self._pace.choose(key, count, within=slack(alike[:best], begins))
         if size < best:
             return size, "deadline"
         return size, "full" if size < count else "idle"
 
-    def _run_batch(self, batch: list[Waiting[T, R]], size: int, reason: Reason) -> None:
-        begun = self._running_since = clock()
+    def _run_batch(self, lane: int, batch: list[Waiting[T, R]], size: int, reason: Reason) -> None:
         try:
             results = self._run([waiting.item for waiting in batch], size)
             if len(results) != len(batch):
                 raise ValueError(f"{len(batch)} items were run, {len(results)} results came back")
         except Exception as error:
-            self._running_since = None
-            self._failures += 1
-            self._run_alone(batch, error)
+            self._end(lane, failed=True)
+            self._run_alone(lane, batch, error)
             return
-        self._running_since = None
-        self._failures = 0
-        seconds = clock() - begun
-        self._last_key = batch[0].key
-        self._pace.learn(self._last_key, size, seconds)
+        seconds = self._end(lane, failed=False)
+        with self._changed:
+            self._last_key = batch[0].key
+            self._pace.learn(self._last_key, size, seconds)
         self._on_release(Release(len(batch), size, reason, seconds))
         for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)
 
-    def _run_alone(self, batch: list[Waiting[T, R]], error: Exception) -> None:
+    def _end(self, lane: int, *, failed: bool) -> float:
+        """A lane's batch is done: the seconds of the engine that it took."""
+        with self._changed:
+            now = clock()
+            seconds = now - max(self._running.pop(lane), self._ended)
+            self._ended = now
+            self._failures = self._failures + 1 if failed else 0
+            return seconds
+
+    def _run_alone(self, lane: int, batch: list[Waiting[T, R]], error: Exception) -> None:
         if len(batch) == 1:
             batch[0].future.set_exception(error)
             return
         for waiting in batch:
-            self._run_batch([waiting], self._pace.sizes[0], "full")
+            with self._changed:
+                self._running[lane] = clock()
+            self._run_batch(lane, [waiting], self._pace.sizes[0], "full")

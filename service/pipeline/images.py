@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from model.bundle import Size
 from model.fit import Box
+from service.backends import JpegDecoder
 from service.pipeline.image_errors import ImageError, ImageTooLarge, NotAnImage, refusal
 from service.pipeline.jpeg import decode_jpeg, reduction
 from service.pipeline.rgb import to_rgb
@@ -39,7 +40,11 @@ class Photograph:
 
 
 def read_photograph(
-    data: bytes, *, max_pixels: int, needed: Callable[[Size], Size] | None = None
+    data: bytes,
+    *,
+    max_pixels: int,
+    needed: Callable[[Size], Size] | None = None,
+    decoder: JpegDecoder | None = None,
 ) -> Photograph:
     """Decode a photograph; the format is recognised by content, and its size checked before anything is decoded.
 
@@ -49,6 +54,7 @@ def read_photograph(
     Args:
         needed: to which size the upright photograph of a size will be resized; a JPEG much larger than that is
             decoded reduced. None: as it is.
+        decoder: has the first try at a JPEG that is not decoded reduced.
 
     Raises: ImageError: one of its four kinds.
     """
@@ -58,7 +64,7 @@ def read_photograph(
     image = _open(data)
     _check_pixels(*image.size, max_pixels)
     try:
-        return _decode(data, image, needed)
+        return _decode(data, image, needed, decoder)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's plugins raise whatever their parsing met
@@ -76,14 +82,21 @@ def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint
     return pixels
 
 
-def _decode(data: bytes, image: Image.Image, needed: Callable[[Size], Size] | None) -> Photograph:
+def _decode(
+    data: bytes,
+    image: Image.Image,
+    needed: Callable[[Size], Size] | None,
+    decoder: JpegDecoder | None,
+) -> Photograph:
     orientation = _orientation(image)
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         stored = (image.height, image.width)
         factor = (
             reduction(stored, _turned(needed(_turned(stored, orientation)), orientation)) if needed else 1
         )
-        pixels = decode_jpeg(data, stored, factor)
+        pixels = decoder.decode(data, stored) if decoder is not None and factor == 1 else None
+        if pixels is None:
+            pixels = decode_jpeg(data, stored, factor)
         if pixels is not None:
             return _upright(pixels, stored, orientation, orientation, factor)
     if image.format == "WEBP" and image.mode == "RGB" and getattr(image, "n_frames", 1) == 1:

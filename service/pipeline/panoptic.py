@@ -3,7 +3,7 @@
 Equal to `model.tail.finish`, the reference in torch, pixel for pixel; docs/merging.md says by what right it does less.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from model.bundle import CategorySpec, HeadsSpec, Manifest, MergingSpec
 from model.fit import Sizes
+from model.reading import nearest_cells
 from service.backends import Floats, Heads
 from service.pipeline.kernels.axis import Axis, Grid, Numbers, axes
 from service.pipeline.kernels.classes import rank
-from service.pipeline.kernels.codes import Labels, rename
+from service.pipeline.kernels.codes import Codes, Labels, rename
 from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
@@ -105,16 +106,31 @@ def merge_heads(
         lay_tiles(centers.y.astype(np.float32), centers.x.astype(np.float32), *grid),
         _offset_scale(cells[0], sizes, manifest.heads),
     )
+
+    def chances_of(classes: Numbers) -> NDArray[np.float64]:
+        return score(semantic, ranking, found.codes, found.counts, classes, layout.reading)
+
+    return settle(found, centers, chances_of, sizes, manifest, merging, min_score=min_score)
+
+
+def settle(
+    found: Codes,
+    centers: Centers,
+    chances_of: Callable[[Numbers], NDArray[np.float64]],
+    sizes: Sizes,
+    manifest: Manifest,
+    merging: MergingSpec,
+    *,
+    min_score: float,
+) -> Panoptic:
+    """Name and score the codes, which leaves the answer.
+
+    Args:
+        chances_of: from the class of every code, NO_CLASS where it has no segment, to that class's mean probability.
+    """
     measures = measure(found.counts)
     names = _name(found.votes, measures.areas, manifest.categories, merging, _stuff_area(merging, sizes))
-    chances = score(
-        semantic,
-        ranking,
-        found.codes,
-        found.counts,
-        _classes(names, len(measures.areas)),
-        layout.reading,
-    )
+    chances = chances_of(_classes(names, len(measures.areas)))
     segments = _segments(names, chances, measures, _places(centers, sizes, merging), centers.heat, min_score)
     return Panoptic(
         found.codes,
@@ -161,7 +177,7 @@ def _plain(head: Floats) -> Floats:
 @lru_cache(_SIZES)
 def _lay_out(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, grid: Grid) -> _Layout:
     rows, columns = axes(cells, sizes, spec, grid)
-    reading = lay_reading(*(_nearest_cells(cells, sizes, spec, side) for side in (0, 1)))
+    reading = lay_reading(*(nearest_cells(cells[side], sizes, spec, side) for side in (0, 1)))
     return _Layout(rows, columns, lay_squares(rows, columns), reading)
 
 
@@ -210,16 +226,6 @@ def _classes(names: list[_Name], codes: int) -> Numbers:
     classes = np.full(codes, NO_CLASS, np.int32)
     classes[[name.code for name in names]] = [name.index for name in names]
     return classes
-
-
-def _nearest_cells(cells: tuple[int, int], sizes: Sizes, spec: HeadsSpec, side: int) -> Numbers:
-    """The nearest cell of the network's stride of every row (side 0) or column (1) of the photograph."""
-    places = (np.arange(sizes.output[side]) + 0.5) * sizes.fitted[side] / sizes.output[side]
-    if spec.align_corners:
-        nearest = np.rint((places - 0.5) * (cells[side] - 1) / max(sizes.input[side] - 1, 1))
-    else:
-        nearest = np.floor(places / spec.stride)
-    return np.clip(nearest, 0, cells[side] - 1).astype(np.int32)
 
 
 def _places(centers: Centers, sizes: Sizes, merging: MergingSpec) -> NDArray[np.float64]:

@@ -3,11 +3,13 @@
 The server, the command and the evaluation all take the same steps: `prepare`, `submit`, `finish`.
 """
 
+import itertools
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -18,12 +20,13 @@ from PIL import Image
 
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
-from service.backends import Backend, Heads
+from service.backends import Backend, Heads, JpegDecoder, Maps, Merger
 from service.pipeline.batcher import Batcher, Release
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.kernels.warm import warm
+from service.pipeline.maps import merge_maps
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
@@ -48,9 +51,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Ran:
-    """A photograph's heads, N = 1."""
+    """What the network said of a photograph, N = 1."""
 
-    heads: Heads
+    output: Heads | Maps  # maps where it was merged in the graph
     timings_ms: Timings = field(compare=False)  # queue and infer
 
 
@@ -58,7 +61,20 @@ class Ran:
 class _Job:
     picture: NDArray[np.uint8]
     pixels: int  # of the photograph
+    merged: bool  # whether it is merged in the graph
     submitted: float = field(default_factory=time.perf_counter)
+
+    @property
+    def key(self) -> tuple[int | str, ...]:
+        """What jobs of one batch share."""
+        return _key(self.picture.shape, merged=self.merged)
+
+
+class _Buffers(threading.local):
+    """Batches by shape, those of one lane's thread: another lane's are being read while they are written."""
+
+    def __init__(self) -> None:
+        self.by_shape: dict[tuple[int, ...], NDArray[np.uint8]] = {}
 
 
 class Predictor:
@@ -75,10 +91,12 @@ class Predictor:
         max_queue_pixels: int | None = None,
         ageing_s: float = 10,
         choice: Choice | None = None,
+        merger: Merger | None = None,
+        decoder: JpegDecoder | None = None,
         on_release: Callable[[Release], None] = lambda release: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
-        """Start the engine's thread.
+        """Start the engine's threads.
 
         Args:
             max_batch: images that run together at most; allowed sizes above it are left out.
@@ -87,6 +105,8 @@ class Predictor:
             max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
             choice: why it is this backend, for those who ask.
+            merger: the graphs with the merging in them, for photographs that may go there.
+            decoder: a GPU's decoder of JPEG.
             on_release, on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
@@ -97,14 +117,16 @@ class Predictor:
         )  # photographs run beside each other; OpenCV's own threads would fight over the cores
         self.bundle = bundle
         self.backend = backend
+        self.merger = merger
+        self.decoder = decoder
         self.choice = choice or Choice(backend, "stated", ())
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
-        self._buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+        self._buffers = _Buffers()
         self.batcher: Batcher[_Job, Ran] = Batcher(
             self._run,
-            key=lambda job: job.picture.shape,
+            key=lambda job: job.key,
             weight=lambda job: job.pixels,
             pace=self.pace,
             max_items=max_queue,
@@ -112,6 +134,7 @@ class Predictor:
             ageing_s=ageing_s,
             on_release=on_release,
             on_late=on_late,
+            lanes=backend.lanes,
         )
 
     @property
@@ -126,7 +149,9 @@ class Predictor:
         """
         begun = time.perf_counter()
         spec = self.manifest.input
-        photograph = read_photograph(data, max_pixels=self.max_pixels, needed=self._fitted_size)
+        photograph = read_photograph(
+            data, max_pixels=self.max_pixels, needed=self._fitted_size, decoder=self.decoder
+        )
         decoded = time.perf_counter()
         picture, sizes = fit(
             photograph.pixels,
@@ -139,21 +164,31 @@ class Predictor:
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
         return Prepared(picture, sizes, photograph.orientation, shown, timings)
 
+    def merges(self, merging: MergingSpec) -> bool:
+        """Whether a photograph may be merged in the graph, which knows one threshold, window and number of centers."""
+        own = self.manifest.merging
+        return self.merger is not None and _centers_of(merging) == _centers_of(own)
+
     def submit(
         self,
         prepared: Prepared,
         *,
+        merged: bool = False,
         priority: Priority = Priority.INTERACTIVE,
         deadline: float = math.inf,
     ) -> "Future[Ran]":
         """Queue a photograph for the engine.
 
+        Args:
+            merged: whether it is to be merged in the graph, which is done where it has the bucket's own size.
+
         Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
         """
-        rows, columns = prepared.sizes.output
-        return self.batcher.submit(
-            _Job(prepared.picture, rows * columns), priority=priority, deadline=deadline
-        )
+        sizes = prepared.sizes
+        rows, columns = sizes.output
+        in_graph = merged and self.merger is not None and sizes.input == sizes.fitted == sizes.output
+        job = _Job(prepared.picture, rows * columns, in_graph)
+        return self.batcher.submit(job, priority=priority, deadline=deadline)
 
     def finish(
         self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
@@ -163,16 +198,20 @@ class Predictor:
         Raises: HeadsNotFinite: the engine returned no numbers.
         """
         begun = time.perf_counter()
-        check_finite(ran.heads)
+        check_finite(ran.output)
         merging = merging or self.manifest.merging
-        panoptic = merge_heads(ran.heads, prepared.sizes, self.manifest, merging, min_score=min_score)
+        if isinstance(ran.output, Maps):
+            panoptic = merge_maps(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
+        else:
+            panoptic = merge_heads(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
         return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
 
     def prove(self) -> None:
-        """Time the batch sizes, and run the goldens alone and as every row of a full batch.
+        """Time the batch sizes, and run the goldens alone and as every row of a full batch, in all lanes at once.
 
         It warms the kernels and the engine up, learns its pace, and shows that it answers as the bundle promises.
-        Batch sizes that save nothing are not used: on a processor's cores mostly all but 1.
+        Batch sizes that save nothing are not used: on a processor's cores mostly all but 1. A GPU runs the goldens in
+        every size that is used, since each has kernels of its own.
 
         Raises: BundleError: an answer differs.
         """
@@ -180,14 +219,24 @@ class Predictor:
         self._learn_pace()
         prepared = self.prepare(_gray_jpeg(48, 64))  # small enough for every limit that can be set
         self.finish(prepared, self.submit(prepared).result())
-        for golden in self.manifest.goldens:
-            for size in sorted({1, self.pace.sizes[-1]}):
-                prove_golden(self.bundle, self.backend, golden, size)
+        sizes = self.pace.sizes if self.backend.gpu else sorted({1, self.pace.sizes[-1]})
+        lanes = self.backend.lanes
+        mergers = (None,) if self.merger is None else (None, self.merger)
+        with ThreadPoolExecutor(lanes) as threads:
+            for golden, size, merger in itertools.product(self.manifest.goldens, sizes, mergers):
+                proofs = [
+                    threads.submit(prove_golden, self.bundle, self.backend, golden, size, merger)
+                    for _ in range(lanes)
+                ]
+                for proof in proofs:
+                    proof.result()
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""
         self.batcher.close()
-        self.backend.close()
+        for owned in (self.backend, self.merger, self.decoder):
+            if owned is not None:
+                owned.close()
 
     def _fitted_size(self, photograph: Size) -> Size:
         return fitted_size(photograph, choose_bucket(photograph, self.manifest.input.buckets))
@@ -204,10 +253,11 @@ class Predictor:
 
     def _run(self, jobs: list[_Job], size: int) -> list[Ran]:
         begun = time.perf_counter()
-        heads = self.backend.run(self._gather(jobs, size))
+        engine = self.merger if jobs[0].merged and self.merger is not None else self.backend
+        output = engine.run(self._gather(jobs, size))
         infer = _ms(begun)
         return [
-            Ran(heads.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
+            Ran(output.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
             for index, job in enumerate(jobs)
         ]
 
@@ -216,27 +266,46 @@ class Predictor:
         if size == 1:
             return jobs[0].picture[None]
         shape = (size, *jobs[0].picture.shape)
-        buffer = self._buffers.setdefault(shape, np.zeros(shape, np.uint8))
+        buffer = self._buffers.by_shape.setdefault(shape, np.zeros(shape, np.uint8))
         for row, job in zip(buffer, jobs, strict=False):
             np.copyto(row, job.picture)
         return buffer
 
     def _learn_pace(self) -> None:
-        """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel."""
+        """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel.
+
+        The merging in the graph is timed in the sizes that pay without it.
+        """
         first, *_ = buckets = self.manifest.input.buckets
 
-        def run(size: int) -> float:
+        def run(size: int, engine: Backend | Merger = self.backend) -> float:
+            batch = np.zeros((size, *first, 3), np.uint8)
+            if self.backend.gpu:  # the first run of a size chooses kernels, in each lane
+                for _ in range(self.backend.lanes):
+                    engine.run(batch)
             begun = time.perf_counter()
-            self.backend.run(np.zeros((size, *first, 3), np.uint8))
+            engine.run(batch)
             return time.perf_counter() - begun
 
         run(1)  # the first run of all allocates
         found = worthwhile(run, self.batch_sizes)
         self.pace.keep(tuple(found))
         for size, seconds in found.items():
+            merged = 0.0 if self.merger is None else run(size, self.merger)
             for rows, columns in buckets:
                 share = rows * columns / (first[0] * first[1])
-                self.pace.learn((rows, columns, 3), size, seconds * share)
+                self.pace.learn(_key((rows, columns, 3), merged=False), size, seconds * share)
+                if self.merger is not None:
+                    self.pace.learn(_key((rows, columns, 3), merged=True), size, merged * share)
+
+
+def _key(shape: tuple[int, ...], *, merged: bool) -> tuple[int | str, ...]:
+    return (*shape, "merged") if merged else shape
+
+
+def _centers_of(merging: MergingSpec) -> tuple[float, int, int]:
+    """What decides which centers there are."""
+    return merging.threshold, merging.nms_kernel, merging.top_k
 
 
 def available_cores() -> int:

@@ -2,22 +2,38 @@
 
 import numpy as np
 
-from service.backends import Heads
+from service.backends import Heads, Maps
 
 
 class HeadsNotFinite(Exception):
-    """A picture's heads hold NaN or infinity."""
+    """A picture's heads hold NaN or infinity, or its maps name what there is not."""
 
 
-def check_finite(heads: Heads) -> None:
-    """Refuse heads that are no numbers: a merging of them would look like an answer.
+def check_finite(output: Heads | Maps) -> None:
+    """Refuse heads that are no numbers: a merging of them would look like an answer. And maps of such heads.
 
     Raises: HeadsNotFinite: naming the head, and how many of its values.
     """
-    for name, head in (("semantic", heads.semantic), ("center", heads.center), ("offset", heads.offset)):
+    if isinstance(output, Maps):
+        _check_maps(output)
+        return
+    for name, head in (("semantic", output.semantic), ("center", output.center), ("offset", output.offset)):
         finite = np.isfinite(head)
         if not finite.all():
             raise HeadsNotFinite(
                 f"the engine returned {int((~finite).sum())} of {head.size} values of the head {name} "
                 "as NaN or infinity"
             )
+
+
+def _check_maps(maps: Maps) -> None:
+    """Of one picture. What they name is an index into tables, so it has to be in them."""
+    if maps.sound.any() or not all(np.isfinite(each).all() for each in (maps.heat, maps.sampled, maps.whole)):
+        raise HeadsNotFinite("the engine merged heads that hold NaN or infinity")
+    classes, count = maps.sampled.shape[2], int((maps.places >= 0).sum())
+    least, most = int(maps.instances.min()), int(maps.instances.max())
+    if int(maps.classes.max()) >= classes or (count and (least < 1 or most > count)):
+        raise HeadsNotFinite(
+            f"the engine's maps name class {int(maps.classes.max())} of {classes} and centers {least} to {most} of "
+            f"{count}"
+        )

@@ -15,11 +15,13 @@ from PIL import Image
 
 from export.commands.merge import merge
 from export.merged import labels_of, merged_graph
-from export.merging_graph import Plan, merging_graph
+from export.merging_graph import merging_graph
+from export.merging_plan import Plan
 from export.tensorrt import open_runtime, parse
 from model.bundle import Bundle, HeadsSpec, MergingSpec, OutputSpec, read_bundle
 from model.categories import load_categories, thing_indices, void_indices
 from model.fit import Sizes
+from model.merged import MAPS
 from model.network.panoptic_deeplab import Heads
 from model.parity.merging import merge_row
 from model.tail import finish
@@ -194,7 +196,8 @@ def test_the_maps_of_a_common_label_set_are_bytes(root: Path) -> None:
 
     graph = merged_graph(bundle, bundle.manifest.input.buckets[0]).graph
 
-    assert {value.type.tensor_type.elem_type for value in graph.output} == {onnx.TensorProto.UINT8}
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.output}
+    assert {kinds[name] for name in MAPS} == {onnx.TensorProto.UINT8}
 
 
 def test_no_tensor_holds_every_class_at_full_size(root: Path) -> None:
@@ -211,5 +214,5 @@ def test_the_command_writes_a_graph_for_each_bucket_proved_on_its_golden(root: P
     result = CliRunner().invoke(merge, [str(root / "service" / "bundles" / "street"), "--out", str(tmp_path)])
 
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["384x512.onnx", "512x384.onnx"]
+    assert sorted(path.name for path in tmp_path.glob("*.onnx")) == ["384x512.onnx", "512x384.onnx"]
     assert result.stdout.count("of the golden's pixels as expected") == 2

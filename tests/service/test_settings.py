@@ -29,6 +29,8 @@ OTHERS = {
     "device_fallback": "True",
     "device_memory_mb": "500.0",
     "tf32": "True",
+    "decode": "gpu",
+    "merging": "graph",
     "threads": "3",
     "workers": "3",
     "max_body_mb": "3.5",

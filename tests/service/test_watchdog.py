@@ -17,7 +17,7 @@ from tests.service.toy import BUCKETS, ROAD, SKY, paint
 class Moody:
     """A backend that does as it is told."""
 
-    name, device, precision = "moody", "cpu", "fp32"
+    name, device, precision, lanes, gpu = "moody", "cpu", "fp32", 1, None
 
     def __init__(self, bundle: Bundle) -> None:
         self._backend = open_backend(bundle, threads=1)

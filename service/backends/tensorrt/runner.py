@@ -8,7 +8,7 @@ from typing import Any
 
 from model.bundle import Bundle, BundleError, Precision
 from model.engine import EngineRecord
-from service.backends import Heads, Pictures
+from service.backends import Gpu, Heads, Pictures
 from service.backends.tensorrt.cuda import Cuda, CudaError
 from service.backends.tensorrt.lane import HEADS, EngineFailure, Lane, Plan, Sizes
 from service.backends.tensorrt.loading import Platform, find_platform, load_engine
@@ -29,7 +29,9 @@ class Running:
 
 
 class TensorRt:
-    """An engine that was built for this GPU. `start` and `finish` overlap batches, `run` does one."""
+    """An engine that was built for this GPU. Calls of `run` by several threads overlap; `start` and `finish` are its
+    halves, for one thread.
+    """
 
     def __init__(
         self,
@@ -53,14 +55,15 @@ class TensorRt:
         self.device = f"cuda:{device}"
         self.precision = precision
         self.name = f"TensorRT {platform.version}"
-        self._lost = ""
+        self.lanes = lanes
         with ExitStack() as owned:
             try:
                 self._cuda = Cuda(platform.cuda, device)
+                before = self._cuda.free_memory()
                 self._engine, self._record = load_engine(bundle, precision, platform)
+                loaded = before - self._cuda.free_memory()
                 sizes = _sizes(bundle, self._engine, platform.tensorrt, self._record)
-                self.device_bytes = lanes * sizes.device
-                _check_memory(self._cuda, self.device_bytes, memory_limit)
+                _check_memory(self._cuda, lanes * sizes.device, memory_limit)
                 made = [
                     owned.enter_context(
                         closing(
@@ -76,6 +79,7 @@ class TensorRt:
                     f"{self.name} cannot be used on {self.device}: {error}. See `nvidia-smi`."
                 ) from error
             self._owned = owned.pop_all()
+        self.gpu = Gpu(_memory(sizes, lanes, loaded), self._record.seconds)
         self._profiles = {each.bucket: index for index, each in enumerate(self._record.profiles)}
         self._free: SimpleQueue[Lane] = SimpleQueue()
         for lane in made:
@@ -121,8 +125,8 @@ class TensorRt:
         self._engine = None
 
     def _check(self, batch: Pictures) -> None:
-        if self._lost:
-            raise BatchFailed(self._lost)
+        if self.gpu.lost:
+            raise BatchFailed(self.gpu.lost)
         place = self._profiles.get((batch.shape[1], batch.shape[2]))
         if place is None or len(batch) > self._record.profiles[place].most:
             raise BatchFailed(
@@ -132,14 +136,14 @@ class TensorRt:
 
     def _fail(self, lane: Lane, error: Exception) -> BatchFailed:
         if isinstance(error, CudaError) and error.sticky:
-            self._lost = (
+            self.gpu.lost = (
                 f"{self.device} is lost to this process: {error}. It has to be started again; see `nvidia-smi` and "
                 "`dmesg`."
             )
         else:
             lane.settle()
         self._free.put(lane)
-        return BatchFailed(self._lost or f"{self.name} on {self.device} did not answer a batch: {error}")
+        return BatchFailed(self.gpu.lost or f"{self.name} on {self.device} did not answer a batch: {error}")
 
 
 def _sizes(bundle: Bundle, engine: Any, tensorrt: Any, record: EngineRecord) -> Sizes:
@@ -165,6 +169,16 @@ def _sizes(bundle: Bundle, engine: Any, tensorrt: Any, record: EngineRecord) -> 
     )
     heads = {output.name: 4 * output.channels * cells for output in manifest.heads.outputs}
     return Sizes(3 * pixels, {name: heads[name] for name in HEADS}, int(engine.device_memory_size_v2))
+
+
+def _memory(sizes: Sizes, lanes: int, loaded: int) -> dict[str, int]:
+    """Bytes by kind; pinned ones are the host's, all others the GPU's."""
+    return {
+        "engine": max(loaded, 0),
+        "buffers": lanes * (sizes.device - sizes.scratch),
+        "scratch": lanes * sizes.scratch,
+        "pinned": lanes * sizes.pinned,
+    }
 
 
 def _check_memory(cuda: Cuda, wanted: int, limit: int | None) -> None:

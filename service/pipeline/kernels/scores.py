@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.reading import middles
 from service.backends import Floats
 from service.pipeline.kernels.arithmetic import exponential
 from service.pipeline.kernels.axis import Numbers
@@ -26,7 +27,7 @@ class Reading(NamedTuple):
 
 def lay_reading(down: Numbers, across: Numbers) -> Reading:
     """Read one pixel a cell, that at the cell's middle; the arguments are as of `Reading`."""
-    return Reading(down, across, _middles(down), _middles(across))
+    return Reading(down, across, middles(down), middles(across))
 
 
 def score(
@@ -51,12 +52,6 @@ def score(
     sums, hits = np.zeros(classes.size, np.float64), np.zeros(classes.size, np.int64)
     _score(semantic, ranking, codes, counts, classes, reading, sums, hits)
     return np.asarray(sums / np.maximum(hits, 1))
-
-
-def _middles(cells: Numbers) -> Numbers:
-    """The middle of every run of equal numbers."""
-    starts = np.flatnonzero(np.diff(cells, prepend=-1))
-    return ((starts + np.append(starts[1:], cells.size)) // 2).astype(np.int32)
 
 
 @entry

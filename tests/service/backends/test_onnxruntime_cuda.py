@@ -86,3 +86,36 @@ def test_a_runtime_that_a_device_has_not_is_refused_with_what_to_ask_for(toy: Bu
         open_backend(toy, "openvino", threads=1, device=Device(0))
     with pytest.raises(BundleError, match=r"tensorrt does not run on cpu\. Ask for --device cuda"):
         open_backend(toy, "tensorrt", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        ("CUDA failure 700: an illegal memory access was encountered ; GPU=0", True),
+        ("CUDA failure 2: out of memory ; GPU=0", False),
+        ("Non-zero status code returned while running Conv node.", False),
+    ],
+)
+def test_only_an_error_that_nothing_survives_loses_the_gpu(toy: Bundle, words: str, lost: bool) -> None:
+    backend = OnnxRuntimeCuda(toy, Device(0), provider=CPU_PROVIDER)
+
+    def fail(binding: object) -> None:
+        raise RuntimeError(words)
+
+    class Session:
+        io_binding = backend._session.io_binding
+        run_with_iobinding = staticmethod(fail)
+
+    backend._session = Session()
+    with pytest.raises(RuntimeError):
+        backend.run(golden_scene()[None])
+
+    assert bool(backend.gpu.lost) is lost
+    backend.close()
+
+
+def test_the_memory_that_it_may_take_is_told(toy: Bundle) -> None:
+    backend = OnnxRuntimeCuda(toy, Device(0, memory_limit=5_000_000), provider=CPU_PROVIDER)
+    backend.close()
+
+    assert backend.gpu.memory == {"limit": 5_000_000}

@@ -17,7 +17,7 @@ URL = "/v1/panoptic"
 class Held:
     """A backend that waits until it is let go."""
 
-    name, device, precision = "held", "cpu", "fp32"
+    name, device, precision, lanes, gpu = "held", "cpu", "fp32", 1, None
 
     def __init__(self, bundle: Bundle) -> None:
         self._backend = open_backend(bundle, threads=1)

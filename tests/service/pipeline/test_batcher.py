@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from queue import Queue
 
 import pytest
 
@@ -400,3 +401,162 @@ def test_an_item_takes_as_long_as_those_of_the_kind_that_ran_last(start: Start, 
 
     assert unknown == 0
     assert batcher.expected_item_s() == pace.seconds(True, 1) > 0
+
+
+class Lanes:
+    """An engine of several lanes: each batch is held until it is let go by its first item."""
+
+    def __init__(self) -> None:
+        self.started: Queue[int] = Queue()
+        self.free = {item: threading.Event() for item in range(10)}
+        self.releases: list[Release] = []
+
+    def run(self, items: list[int], size: int) -> list[int]:
+        self.started.put(items[0])
+        assert self.free[items[0]].wait(10)
+        if 3 in items:
+            raise ArithmeticError("3")
+        return [2 * item for item in items]
+
+
+@pytest.fixture
+def lanes() -> Lanes:
+    return Lanes()
+
+
+@pytest.fixture
+def two_lanes(lanes: Lanes) -> Iterator[Batcher[int, int]]:
+    batcher = batcher_of(lanes, flat_pace((1, 2)))
+    yield batcher
+    for event in lanes.free.values():
+        event.set()
+    batcher.close()
+
+
+def batcher_of(lanes: Lanes, pace: Pace) -> Batcher[int, int]:
+    return Batcher(
+        lanes.run,
+        key=lambda item: False,
+        weight=lambda item: item,
+        pace=pace,
+        max_items=8,
+        max_weight=1_000_000,
+        ageing_s=60,
+        on_release=lanes.releases.append,
+        on_late=lambda count: None,
+        lanes=2,
+    )
+
+
+def start_in_turn(batcher: Batcher[int, int], lanes: Lanes, *items: int) -> list["Future[int]"]:
+    """Submit each when the one before it runs."""
+    futures = []
+    for item in items:
+        futures.append(batcher.submit(item))
+        assert lanes.started.get(timeout=10) == item
+    return futures
+
+
+def test_with_two_lanes_the_second_batch_starts_before_the_first_is_done(
+    two_lanes: Batcher[int, int], lanes: Lanes
+) -> None:
+    first, second = start_in_turn(two_lanes, lanes, 1, 2)
+
+    done_before = (first.done(), second.done())
+    lanes.free[2].set()
+
+    assert done_before == (False, False)
+    assert second.result(timeout=10) == 4
+    assert not first.done()
+
+
+def test_a_third_batch_waits_for_a_lane_and_then_takes_all_that_wait(
+    two_lanes: Batcher[int, int], lanes: Lanes
+) -> None:
+    start_in_turn(two_lanes, lanes, 1, 2)
+    futures = [two_lanes.submit(item) for item in (4, 5)]
+    waited = two_lanes.depth
+
+    lanes.free[2].set()
+    assert lanes.started.get(timeout=10) == 4
+    lanes.free[4].set()
+
+    assert waited == 2
+    assert results(futures) == [8, 10]
+    assert [(release.items, release.reason) for release in lanes.releases] == [(1, "idle"), (2, "idle")]
+
+
+def test_what_fails_in_one_lane_harms_nobody_in_the_other(two_lanes: Batcher[int, int], lanes: Lanes) -> None:
+    failing, sound = start_in_turn(two_lanes, lanes, 3, 2)
+    lanes.free[3].set()
+    assert isinstance(failing.exception(timeout=10), ArithmeticError)
+
+    untouched = not sound.done()
+    lanes.free[2].set()
+
+    assert untouched
+    assert sound.result(timeout=10) == 4
+    assert start_in_turn(two_lanes, lanes, 5)[0] is not None
+
+
+def test_the_oldest_batch_under_way_tells_since_when_the_engine_runs(
+    two_lanes: Batcher[int, int], lanes: Lanes
+) -> None:
+    first, _ = start_in_turn(two_lanes, lanes, 1, 2)
+    oldest = two_lanes.running_since
+    lanes.free[1].set()
+    first.result(timeout=10)
+    newest = two_lanes.running_since
+
+    assert oldest is not None
+    assert newest is not None
+    assert oldest < newest
+
+
+def test_closing_waits_for_both_lanes(two_lanes: Batcher[int, int], lanes: Lanes) -> None:
+    futures = start_in_turn(two_lanes, lanes, 1, 2)
+    waiting = two_lanes.submit(4)
+    for event in lanes.free.values():
+        event.set()
+
+    two_lanes.close()
+
+    assert [future.done() for future in (*futures, waiting)] == [True, True, True]
+
+
+def test_a_batch_costs_the_time_that_it_adds_to_the_one_before(
+    two_lanes: Batcher[int, int], lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("service.pipeline.batcher.clock", lambda: now[0])
+    first, second = start_in_turn(two_lanes, lanes, 1, 2)
+
+    for item, future, ended in ((1, first, 1010.0), (2, second, 1012.0)):
+        now[0] = ended
+        lanes.free[item].set()
+        future.result(timeout=10)
+
+    assert [release.seconds for release in lanes.releases] == [10.0, 2.0]
+
+
+def test_a_batch_behind_another_is_expected_after_it_and_cut_to_be_in_time(
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.pipeline.batcher.clock", lambda: 1000.0)
+    pace = Pace((1, 2))
+    pace.learn(False, 1, 10)
+    pace.learn(False, 2, 12)
+    batcher = batcher_of(lanes, pace)
+    start_in_turn(batcher, lanes, 1, 2)
+    expected = batcher.expected_wait_s()
+    futures = [batcher.submit(item, deadline=1021.0) for item in (4, 5)]
+    lanes.free[1].set()
+    assert lanes.started.get(timeout=10) == 4
+
+    for event in lanes.free.values():
+        event.set()
+    batcher.close()
+
+    assert expected == 20
+    assert results(futures) == [8, 10]
+    assert "deadline" in [release.reason for release in lanes.releases]

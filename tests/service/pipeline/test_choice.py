@@ -18,7 +18,7 @@ from tests.service.toy import BUCKETS, golden_scene, write_toy
 class Slow:
     """An engine that takes a while longer, or forgets the things."""
 
-    name, device = "slow", "cpu"
+    name, device, lanes, gpu = "slow", "cpu", 1, None
 
     def __init__(self, inner: Backend, *, lies: bool = False, seconds: float = 0.0):
         self.inner, self.lies, self.seconds = inner, lies, seconds

@@ -20,7 +20,7 @@ from tests.service.toy import BUCKETS, BUILDING, CAR, PERSON, ROAD, SKY, Thing, 
 class Crooked:
     """A backend whose last row of a full batch comes out wrong, and that takes as long for one picture as for four."""
 
-    name, device, precision = "crooked", "cpu", "fp32"
+    name, device, precision, lanes, gpu = "crooked", "cpu", "fp32", 1, None
 
     def __init__(self, backend: Backend):
         self._backend = backend

@@ -5,6 +5,7 @@ is found out. Every call is counted, and each can be told to fail at its n-th ti
 """
 
 import ctypes
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from model.engine import Profile
 from service.backends.tensorrt.loading import Platform
 
 MEMORY = 1 << 30
+LOADED = 1 << 20  # that an engine's weights take
 WORDS = {
     2: b"out of memory",
     700: b"an illegal memory access was encountered",
@@ -42,6 +44,14 @@ class Machine:
     most_waiting: int = 0  # streams that had work at once
     dead: int = 0  # the sticky error that everything answers with
     next: int = 1000
+    free: int = MEMORY
+    log: list[tuple[str, int]] = field(
+        default_factory=list
+    )  # in, run and out as given, and done: with the stream
+    before_wait: Callable[[int], None] = lambda stream: None  # called when a stream is waited for
+    lock: threading.RLock = field(
+        default_factory=threading.RLock
+    )  # several threads call, as they may call CUDA
 
     def fail(self, call: str, time: int = 1, code: int = 2) -> None:
         """Let a call fail at its n-th time from now."""
@@ -69,11 +79,12 @@ class Machine:
             raise Misuse(f"{handle} is {found}, not {kind}")
         return content
 
-    def give(self, stream: int, work: Callable[[], int]) -> None:
+    def give(self, stream: int, kind: str, work: Callable[[], int]) -> None:
         self.of(stream, "stream")
         if stream in self.recording:
             self.recording[stream].append(work)
             return
+        self.log.append((kind, stream))
         self.waiting.setdefault(stream, []).append(work)
         self.most_waiting = max(self.most_waiting, sum(1 for each in self.waiting.values() if each))
 
@@ -96,6 +107,12 @@ class FakeCuda:
         work = getattr(self, f"do_{name}")
 
         def call(*arguments: Any) -> tuple[Any, ...]:
+            if name == "cudaStreamSynchronize":
+                self.machine.before_wait(arguments[0])
+            with self.machine.lock:
+                return answer(*arguments)
+
+        def answer(*arguments: Any) -> tuple[Any, ...]:
             code = self.machine.entered(name)
             if code:
                 if name == "cudaStreamSynchronize":
@@ -115,7 +132,7 @@ class FakeCuda:
         return None
 
     def do_cudaMemGetInfo(self) -> tuple[int, int, int]:
-        return 0, MEMORY, MEMORY
+        return 0, self.machine.free, MEMORY
 
     def do_cudaMalloc(self, size: int) -> int:
         return self.machine.make("device", bytearray(size))
@@ -165,13 +182,14 @@ class FakeCuda:
             self.machine.copied[kind] += size
             return 0
 
-        self.machine.give(stream, copy)
+        self.machine.give(stream, kind, copy)
 
     def do_cudaStreamSynchronize(self, stream: int) -> tuple[int, None]:
         self.machine.of(stream, "stream")
         for work in self.machine.waiting.pop(stream, []):
             if code := work():
                 return code, None
+        self.machine.log.append(("done", stream))
         return 0, None
 
     def do_cudaStreamBeginCapture(self, stream: int, mode: int) -> None:
@@ -185,7 +203,7 @@ class FakeCuda:
 
     def do_cudaGraphLaunch(self, graph: int, stream: int) -> None:
         for work in self.machine.of(graph, "exec"):
-            self.machine.give(stream, work)
+            self.machine.give(stream, "run", work)
 
 
 class FakeContext:
@@ -222,10 +240,11 @@ class FakeContext:
         return (count, self.engine.channels[name], rows // 4, columns // 4)
 
     def execute_async_v3(self, *, stream_handle: int) -> bool:
-        if self.machine.entered("execute_async_v3"):
-            return False
-        self.machine.give(stream_handle, self._compute)
-        return True
+        with self.machine.lock:
+            if self.machine.entered("execute_async_v3"):
+                return False
+            self.machine.give(stream_handle, "run", self._compute)
+            return True
 
     def _compute(self) -> int:
         code = self.machine.entered("kernel")
@@ -291,6 +310,7 @@ def platform(machine: Machine, engine: FakeEngine, version: str = "11.4.0") -> P
             self.logger = logger
 
         def deserialize_cuda_engine(self, content: bytes) -> FakeEngine | None:
+            machine.free -= LOADED
             return None if machine.entered("deserialize_cuda_engine") else engine
 
     tensorrt = SimpleNamespace(

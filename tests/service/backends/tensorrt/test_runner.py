@@ -15,7 +15,7 @@ from model.engine import EngineRecord, Profile, engine_path, record_path, usual_
 from service.backends import Pictures
 from service.backends.tensorrt.loading import find_platform
 from service.backends.tensorrt.runner import BatchFailed, TensorRt
-from tests.service.backends.tensorrt.fake import FakeEngine, Machine, compute, platform
+from tests.service.backends.tensorrt.fake import LOADED, FakeEngine, Machine, compute, platform
 from tests.service.toy import write_toy
 
 CONTENT = b"an engine"
@@ -156,9 +156,15 @@ def test_the_memory_it_takes_is_told_and_all_of_it_is_taken_at_the_start(
     bundle: Bundle, machine: Machine
 ) -> None:
     runner = open_runner(bundle, machine)
-    taken = sum(len(content) for kind, content in machine.alive.values() if kind == "device")
+    taken = Counter[str]()
+    for kind, content in machine.alive.values():
+        if kind in ("device", "pinned"):
+            taken[kind] += len(content)
 
-    assert runner.device_bytes == taken
+    memory = runner.gpu.memory
+    assert memory["buffers"] + memory["scratch"] == taken["device"]
+    assert memory["pinned"] == taken["pinned"]
+    assert memory["engine"] == LOADED
     runner.close()
 
 
@@ -248,6 +254,7 @@ def test_a_gpu_that_is_lost_answers_nothing_more_and_says_so_each_time(
     for _ in range(3):
         with pytest.raises(BatchFailed, match=rf"cuda:0 is lost to this process: .*\(CUDA error {code}\)"):
             runner.run(pictures(bundle, 1))
+    assert f"CUDA error {code}" in runner.gpu.lost
     runner.close()
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from export import ExportError
 from export.precision import graph_in
 from export.tensorrt import Report, Runtime, build, open_runtime
 from model.accelerator import Accelerator, AcceleratorError, find_accelerator
-from model.bundle import MODEL, Bundle, Precision
+from model.bundle import MODEL, Bundle, Precision, Size
 from model.engine import (
     EngineError,
     EngineRecord,
@@ -85,10 +85,14 @@ def write_engine(
 
 
 def profiles_of(bundle: Bundle) -> tuple[Profile, ...]:
-    """One profile a bucket, in all of the bundle's batches; kernels are chosen for the largest."""
-    spec = bundle.manifest.input
-    least, most = spec.batch_sizes[0], spec.batch_sizes[-1]
-    return tuple(Profile(bucket=bucket, least=least, best=most, most=most) for bucket in spec.buckets)
+    """One profile a bucket, in all of the bundle's batches."""
+    return profiles_for(bundle.manifest.input.buckets, bundle.manifest.input.batch_sizes)
+
+
+def profiles_for(buckets: Sequence[Size], batch_sizes: Sequence[int]) -> tuple[Profile, ...]:
+    """One profile a bucket; kernels are chosen for the largest of the batches, which ascend."""
+    least, most = batch_sizes[0], batch_sizes[-1]
+    return tuple(Profile(bucket=bucket, least=least, best=most, most=most) for bucket in buckets)
 
 
 def _build(

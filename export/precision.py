@@ -35,12 +35,22 @@ def graph_in(bundle: Bundle, precision: Precision) -> onnx.ModelProto:
             f"{bundle.path} is {bundle.precision}, not {precision}. Give the fp32 bundle, or --precision "
             f"{bundle.precision}."
         )
+    return in_precision(graph, precision)
+
+
+def in_precision(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+    """An fp32 graph in a precision that can be had without photographs.
+
+    Raises: ExportError: the precision needs them.
+    """
+    if precision == "fp32":
+        return graph
     if precision == "fp16":
         return to_fp16(graph)
     if precision == "bf16":
         return to_bf16(graph)
     raise ExportError(
-        f"{bundle.path} is fp32; {precision} needs ranges from photographs. Make a bundle of it with "
+        f"The graph is fp32; {precision} needs ranges from photographs. Make a bundle of it with "
         f"{SYMMETRIC.format(precision)}, and give that."
     )
 

@@ -27,16 +27,19 @@ from onnxruntime.quantization import (
 from export import ExportError
 from export.bundle import built_beside, check_place
 from export.certificate import Agreement, agree, open_graph, run_graph
+from export.judgement import Jury, judge
 from export.onnx_graph import INPUT, OUTPUTS, quiet
 from export.pictures import Picture, fit, read_photograph
 from export.precision import to_fp16
 from export.verify import bundle_variant, prove_goldens
 from model.bundle import (
+    FORMAT,
     MODEL,
     QUANTIZATION,
     Bundle,
     Certificate,
     Manifest,
+    Quality,
     file_entry,
     read_bundle,
     write_manifest,
@@ -61,6 +64,7 @@ def write_shorter(
     keep: int = 0,
     precision: Shorter = "int8",
     symmetric: bool = False,
+    jury: Jury | None = None,
     report: Report,
 ) -> Bundle:
     """Write and prove a bundle in a shorter format; an older bundle in its place is replaced, anything else is not.
@@ -70,11 +74,13 @@ def write_shorter(
         symmetric: int8 without zero points, which TensorRT wants; processors are more exact with them.
         equal_pixels: share of each golden's pixels that must be answered as in fp32, 0 to 1.
         keep: convolutions, from the input on, that stay fp32.
+        jury: judges both bundles, for the certificate; None leaves its figures out.
         report: takes one line for each step.
 
     Raises:
         BundleError: the source cannot be trusted.
-        ExportError: it is no fp32 bundle, there is no photograph, or the format loses more than `equal_pixels` allows.
+        ExportError: it is no fp32 bundle, there is no photograph, or the format loses more than `equal_pixels` or
+            the jury allows.
     """
     check_place(out)
     bundle = read_bundle(source)
@@ -95,15 +101,23 @@ def write_shorter(
         report(f"comparing {precision} with fp32")
         agreement = _compare(bundle, folder / MODEL, pictures)
         _write_record(folder / QUANTIZATION, bundle, pictures, precision)
-        write_manifest(folder, _manifest(bundle, folder, agreement, pictures, equal_pixels, precision))
+        manifest = _manifest(bundle, folder, agreement, pictures, equal_pixels, precision)
+        write_manifest(folder, manifest)
         report("proving the bundle, alone and in full batches")
         made = read_bundle(folder)
-        for check in prove_goldens(made, open_graph(made.model)):
-            if not check.holds:
-                raise ExportError(
-                    f"{check.claim}: {check.finding}. No bundle was written; see --keep, --equal-pixels."
-                )
+        _prove(made)
+        if jury is not None:
+            report(f"judging fp32 and {precision} on {jury.data}")
+            write_manifest(folder, _judged(manifest, judge(jury, bundle, made)))
     return read_bundle(out)
+
+
+def _prove(made: Bundle) -> None:
+    for check in prove_goldens(made, open_graph(made.model)):
+        if not check.holds:
+            raise ExportError(
+                f"{check.claim}: {check.finding}. No bundle was written; see --keep, --equal-pixels."
+            )
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
@@ -233,3 +247,8 @@ def _manifest(
             "goldens": goldens,
         }
     )
+
+
+def _judged(manifest: Manifest, quality: Quality) -> Manifest:
+    certificate = manifest.certificate.model_copy(update={"quality": quality})
+    return manifest.model_copy(update={"format": FORMAT, "certificate": certificate})

@@ -1,17 +1,18 @@
 """The bundle: a directory that describes itself, the only thing that passes between export and service.
 
 Format 1 is `manifest.json`, `model.onnx`, a golden picture for each bucket with its expected answer, and any number
-of derived engines. The ONNX graph is the truth, engines are a cache of it.
+of derived engines. The ONNX graph is the truth, engines are a cache of it. Format 2 adds figures on labelled
+photographs to the certificate; a bundle without them stays in format 1, which every program reads.
 """
 
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-FORMAT = 1
+FORMAT = 2  # the newest that this program reads
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 QUANTIZATION = (
@@ -104,6 +105,23 @@ class FileEntry(_Record):
     size: int = Field(ge=0)  # bytes
 
 
+class Figures(_Record):
+    """How good answers are on labelled photographs, 0 to 1, over all classes that count."""
+
+    pq: float = Field(ge=0, le=1)
+    miou: float = Field(ge=0, le=1)
+
+
+class Quality(_Record):
+    """What a shorter number format costs: figures of `panoptic-evaluate` for the graph and for its source."""
+
+    data: str  # in words: the data set, and by which mapping it was read
+    photographs: int = Field(ge=1)
+    graph: Figures
+    source: Figures  # of the fp32 graph it was made of
+    max_loss: float = Field(ge=0)  # points of 100 that either figure was allowed to lose
+
+
 class Certificate(_Record):
     """The proof that the graph equals its source."""
 
@@ -113,6 +131,7 @@ class Certificate(_Record):
     images: tuple[str, ...]
     max_abs_difference: dict[Literal["semantic", "center", "offset"], float]
     equal_panoptic_pixels: float = Field(ge=0, le=1)
+    quality: Quality | None = None  # of a bundle of format 2 whose graph is in a shorter number format
 
 
 class Golden(_Record):
@@ -127,7 +146,7 @@ class Golden(_Record):
 class Manifest(_Record):
     """All that a bundle says of itself."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     version: str
     variant: str
@@ -141,6 +160,12 @@ class Manifest(_Record):
     files: dict[str, FileEntry]
     certificate: Certificate
     goldens: tuple[Golden, ...]
+
+    @model_validator(mode="after")
+    def _holds_what_its_format_knows(self) -> Self:
+        if self.format == 1 and self.certificate.quality is not None:
+            raise ValueError("the certificate's quality came with format 2")
+        return self
 
 
 class Bundle(BaseModel):
@@ -191,8 +216,9 @@ def read_bundle(path: Path) -> Bundle:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write `manifest.json` into the bundle's directory, whole or not at all."""
+    unknown = {"certificate": {"quality"}} if manifest.format == 1 else None  # to programs of format 1
     part = path / f"{MANIFEST}.part"
-    part.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.write_text(manifest.model_dump_json(indent=2, exclude=unknown) + "\n", encoding="utf-8")
     part.replace(path / MANIFEST)
 
 
@@ -219,7 +245,7 @@ def _parse(path: Path, text: bytes) -> Manifest:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise BundleError(
-            f"{path / MANIFEST} is no manifest of format {FORMAT}: {place}: {first['msg']} "
+            f"{path / MANIFEST} is no manifest of a format up to {FORMAT}: {place}: {first['msg']} "
             f"({error.error_count()} in all). Export the bundle again."
         ) from error
 

@@ -1,18 +1,21 @@
 """Every variant has a graph, at its published size and at smaller ones."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from export.family import Exported, export_stand_in, family, family_buckets
-from export.gate import PRECISIONS, try_precision
+from export.gate import PRECISIONS, bundled, gate, operators_of, traced, try_precision
 from export.onnx_graph import side_form
 from export.precision import graph_in
 from export.tensorrt import open_runtime, parse
-from model.bundle import Precision
+from model.bundle import Bundle, Precision
 from model.variants import VARIANTS, Variant, find_variant
 
+ENGINES = Path(__file__).parents[2] / "docs" / "engines.md"
 SMALL = 8  # a part of the published sides
 EACH_FAMILY = ("r52-dc5-dsconv", "xception65-dc5-dsconv-coco", "hrnet18-os4", "mobilenet-v2-os32")
 REST = sorted(VARIANTS.keys() - set(EACH_FAMILY))
@@ -71,9 +74,66 @@ def test_every_other_variant_exports_and_proves_itself(name: str, tmp_path: Path
 def test_tensorrt_builds_the_engine_of_every_variant(name: str, tmp_path: Path) -> None:
     exported = export_stand_in(find_variant(name), tmp_path / name, SMALL, "1,2")
 
-    trials = [try_precision(exported.bundle, open_runtime("tensorrt-rtx"), each) for each in PRECISIONS]
+    candidate = bundled(exported.bundle)
+    trials = [try_precision(candidate, open_runtime("tensorrt-rtx"), each) for each in PRECISIONS]
 
     assert [trial.refusal for trial in trials] == [""] * len(PRECISIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_tensorrt_builds_the_engine_of_every_variant_at_its_published_size(name: str, tmp_path: Path) -> None:
+    candidate = traced(find_variant(name), tmp_path)
+
+    trial = try_precision(candidate, open_runtime("tensorrt-rtx"), "fp16")
+
+    assert candidate.buckets[0] == find_variant(name).input.size
+    assert trial.refusal == ""
+    assert documented_operators(name) == operators_of(candidate.graph)
+
+
+def test_a_variant_is_tried_without_a_bundle_and_its_operators_are_counted() -> None:
+    arguments = ["--variant", "efficientnet-lite0", "--precision", "fp16", "--operators"]
+
+    result = CliRunner().invoke(gate, arguments, standalone_mode=False)
+
+    assert result.return_value == 0, result.output
+    cells = r"384×512, 512×384 \| [\d.]+ \| [\d.]+ s, [\d.]+ MB \|"
+    assert re.search(rf"^\| `efficientnet-lite0` \| {cells}$", result.output, re.MULTILINE)
+    assert counted_in(result.output, "efficientnet-lite0") == documented_operators("efficientnet-lite0")
+
+
+def test_the_gate_wants_something_to_try() -> None:
+    result = CliRunner().invoke(gate, [])
+
+    assert result.exit_code == 2
+    assert "Give bundles, or variants by --variant NAME" in result.output
+
+
+def test_a_precision_that_needs_photographs_is_a_refusal(bundle: Bundle) -> None:
+    trial = try_precision(bundled(bundle), open_runtime("tensorrt-rtx"), "int8")
+
+    assert "int8 needs ranges from photographs" in str(trial)
+
+
+def test_the_documented_operators_are_those_of_every_variant_and_of_the_embedded_graph(root: Path) -> None:
+    street = operators_of(root / "service" / "bundles" / "street" / "model.onnx")
+
+    assert all(documented_operators(name) for name in VARIANTS)
+    assert documented_operators("efficientnet-lite0") == street
+
+
+def documented_operators(variant: str) -> Counter[str]:
+    return counted_in(ENGINES.read_text(encoding="utf-8"), variant)
+
+
+def counted_in(page: str, variant: str) -> Counter[str]:
+    """The variant's row of the table of operators."""
+    lines = page.splitlines()
+    titles = next(line for line in lines if line.startswith("| variant | Add |"))
+    row = next(line for line in lines[lines.index(titles) :] if line.startswith(f"| `{variant}` |"))
+    names, counts = ([cell.strip() for cell in line.strip("|").split("|")][1:] for line in (titles, row))
+    return Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count})
 
 
 @pytest.mark.slow

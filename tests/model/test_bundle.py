@@ -35,8 +35,8 @@ def test_the_digest_changes_with_the_manifest(bundle: Path) -> None:
 
 
 CHANGES: list[tuple[Callable[[Manifest], object], str]] = [
-    (lambda told: told.update(format=2), "has bundle format 2, this program reads up to 1. Use a newer"),
-    (lambda told: told.update(format="one"), "is no manifest of format 1: format: "),
+    (lambda told: told.update(format=3), "has bundle format 3, this program reads up to 2. Use a newer"),
+    (lambda told: told.update(format="one"), "is no manifest of a format up to 2: format: "),
     (lambda told: told.pop("licence"), "licence: Field required"),
     (lambda told: told.update(flavor="d2"), "flavor: Extra inputs are not permitted"),
     (lambda told: told["input"].update(layout="NCHW"), "input.layout: Extra inputs are not permitted"),

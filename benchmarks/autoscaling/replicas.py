@@ -75,8 +75,8 @@ def main() -> int:
     print(_told(before, options.max_queue, options.seconds))
     rows = [_row(run, simulated(run, options.max_queue, options.seconds)) for run in runs]
     heads = [
-        "of the capacity",
         "asked a second",
+        "of the capacity",
         "p99, s: measured",
         "simulated",
         "refused: measured",

@@ -54,8 +54,8 @@ gpu: $(VENV)/all.stamp ## On a machine with a GPU: build engines, prove and meas
 profile: $(VENV)/all.stamp ## Draw where a loaded server's time goes, into profile.svg
 	@$(BIN)/python -m benchmarks.profile
 
-image: ## Build the image for processors by podman; PODMAN and IMAGE_BASE name another builder and base
-	@docker/image.sh cpu
+image: ## Build the image for processors by podman; TARGET, PODMAN and IMAGE_BASE name another one, builder and base
+	@docker/image.sh $(or $(TARGET),cpu)
 
 image-test: $(VENV)/all.stamp ## Run the image hardened, and prove what docker/README.md says of it
 	@$(BIN)/python -m pytest -m image -rP tests/docker

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build one target of the Dockerfile: `docker/image.sh TARGET`, tagged panoptic-service:TARGET; prints its size.
-# IMAGE_BASE names the base; without one it is made here of Debian's packages. PODMAN may be `docker`.
+# IMAGE_BASE names the base; without one it is made here of Debian's packages. PODMAN may be `docker`. TENSORRT is the
+# package of the targets gpu and export, as the Dockerfile tells.
 set -euo pipefail
 target=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,6 +19,9 @@ base=${IMAGE_BASE:-}
 if [ -z "$base" ]; then
     base=localhost/panoptic-base
     "$here/base.sh" "$base"
+fi
+if [ -n "${TENSORRT+stated}" ]; then
+    options+=(--build-arg "TENSORRT=$TENSORRT")
 fi
 revision=$(git -C "$here" rev-parse HEAD 2>/dev/null || echo unknown)
 "$podman" build "${options[@]}" --file "$here/Dockerfile" --target "$target" --build-arg "BASE=$base" \

@@ -18,8 +18,11 @@ class Look:
     """What the controller sees of the pods."""
 
     samples: Sequence[float]  # of pods that run and tell the signal
-    missing: int = 0  # pods that run and tell nothing
-    unready: int = 0  # pods that are pending, and those not ready where the signal is CPU
+    target: float | None = None  # of a pod; None takes that of the rules
+    missing: int = field(default=0, kw_only=True)  # pods that run and tell nothing
+    unready: int = field(
+        default=0, kw_only=True
+    )  # pods that are pending, and those not ready where the signal is CPU
 
 
 def asked_of_pods(look: Look, current: int, target: float, tolerance: float = 0.1) -> int | None:
@@ -63,13 +66,12 @@ class Controller:
     _recommended: list[tuple[float, int]] = field(default_factory=list)
     _changes: list[tuple[float, int]] = field(default_factory=list)  # of the count, with its sign
 
-    def decide(self, now: float, current: int, look: Look) -> int:
-        """The count of pods from now on."""
+    def decide(self, now: float, current: int, *looks: Look) -> int:
+        """The count of pods from now on, by one look for each metric."""
         rules = self.rules
         if not rules.least <= current <= rules.most:
             return min(max(current, rules.least), rules.most)
-        ask = asked_of_sum if rules.summed else asked_of_pods
-        asked = ask(look, current, rules.target, rules.up.tolerance)
+        asked = self._asked(current, looks)
         if asked is None:
             return current  # no metric, no change
         if not self._recommended:
@@ -79,6 +81,17 @@ class Controller:
         if decided != current:
             self._changes.append((now, decided - current))
         return decided
+
+    def _asked(self, current: int, looks: Sequence[Look]) -> int | None:
+        """The most that any metric asks for. While one of them cannot be read, no fewer than there are."""
+        ask = asked_of_sum if self.rules.summed else asked_of_pods
+        found = [
+            ask(look, current, look.target or self.rules.target, self.rules.up.tolerance) for look in looks
+        ]
+        asked = [each for each in found if each is not None]
+        if not asked:
+            return None
+        return max(asked) if len(asked) == len(found) else max(current, *asked)
 
     def _stabilized(self, now: float, current: int, asked: int) -> int:
         """Up to the least of the upward window, down to the most of the downward one."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.autoscaling.pod import Floats, Pod
 
 WINDOW_S = 15.0  # of the running means that pods tell, as service/saturation.py
+SHORT_S = 5.0  # of a mean that pods might tell
+_KEPT = ("queue", "offered", "offered_lately", "busy", "held")  # of each ready pod
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Fleet:
     born: Floats = field(default_factory=lambda: np.empty(0))
     queue: Floats = field(default_factory=lambda: np.empty(0))
     offered: Floats = field(default_factory=lambda: np.empty(0))  # running means, images a second
+    offered_lately: Floats = field(default_factory=lambda: np.empty(0))
     busy: Floats = field(default_factory=lambda: np.empty(0))
     held: Floats = field(default_factory=lambda: np.empty(0))  # images, waiting and in work
 
@@ -82,6 +85,7 @@ class Fleet:
     def _remember(self, came: Floats, busy: Floats, held: Floats) -> None:
         weight = 1 - np.exp(-1 / WINDOW_S)
         self.offered += weight * (came - self.offered)
+        self.offered_lately += (1 - np.exp(-1 / SHORT_S)) * (came - self.offered_lately)
         self.busy += weight * (busy - self.busy)
         self.held += weight * (held - self.held)
 
@@ -89,10 +93,10 @@ class Fleet:
         started = [when for when in self.starting if when <= self.now]
         self.starting = [when for when in self.starting if when > self.now]
         new = np.zeros(len(started))
-        for name in ("queue", "offered", "busy", "held"):
+        for name in _KEPT:
             setattr(self, name, np.concatenate([getattr(self, name), new]))
         self.born = np.concatenate([self.born, new + self.now])
 
     def _keep(self, which: NDArray[np.int_]) -> None:
-        for name in ("queue", "offered", "busy", "held", "born"):
+        for name in (*_KEPT, "born"):
             setattr(self, name, getattr(self, name)[which])

@@ -7,6 +7,8 @@ import numpy as np
 from benchmarks.autoscaling.pod import Floats
 
 HOUR = 3600
+DAY = "diurnal day"
+STEP = "step, 4 times"
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ def scenarios() -> tuple[Scenario, ...]:
     """All that `make simulate` runs; the largest asks for 10,000 images a second."""
     flat = np.full(HOUR, 1000.0)
     return (
-        Scenario("diurnal day", diurnal()),
-        Scenario("step, 4 times", _piecewise(HOUR, [(0, 500), (599, 500), (600, 2000)])),
+        Scenario(DAY, diurnal()),
+        Scenario(STEP, _piecewise(HOUR, [(0, 500), (599, 500), (600, 2000)])),
         Scenario(
             "flash crowd, 20 times",
             _piecewise(HOUR, [(0, 500), (600, 500), (630, 10_000), (1500, 10_000), (2100, 500)]),

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.autoscaling.rules import read_max_queue
+
 USUAL = Path(__file__).parent / "pod.json"
 Floats = NDArray[np.float64]
 
@@ -17,7 +19,7 @@ class Pod:
 
     name: str
     source: str  # of the batches' times, in words
-    batches: tuple[tuple[int, float], ...]  # (images, seconds), ascending
+    batches: tuple[tuple[int, float], ...]  # (images, seconds), ascending; none that takes longer an image
     max_queue: int
     start_s: float  # from its creation until it is ready
 
@@ -37,7 +39,22 @@ class Pod:
 
 
 def read_pod(path: Path = USUAL) -> Pod:
-    """Of a file as pod.json."""
+    """Of a file as pod.json. Where it states no queue, that of the manifests holds."""
     stated = json.loads(path.read_text(encoding="utf-8"))
-    batches = tuple((each["images"], each["seconds"]) for each in stated["batches"])
-    return Pod(stated["name"], stated["source"], batches, stated["max_queue"], stated["start_s"])
+    batches = worthwhile([(each["images"], each["seconds"]) for each in stated["batches"]])
+    return Pod(
+        stated["name"],
+        stated["source"],
+        batches,
+        stated.get("max_queue", read_max_queue()),
+        stated["start_s"],
+    )
+
+
+def worthwhile(batches: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Those that take less an image than the smaller ones: the service runs no others (service/pipeline/pace.py)."""
+    kept = batches[:1]
+    for size, seconds in batches[1:]:
+        if seconds / size < kept[-1][1] / kept[-1][0]:
+            kept.append((size, seconds))
+    return tuple(kept)

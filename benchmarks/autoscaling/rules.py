@@ -9,6 +9,7 @@ import yaml
 K8S = Path(__file__).parent.parent.parent / "k8s"
 HPA = K8S / "components" / "hpa" / "horizontalpodautoscaler.yaml"
 KEDA = K8S / "components" / "keda" / "scaledobject.yaml"
+SETTINGS = K8S / "base" / "settings.env"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ def read_keda(path: Path = KEDA) -> Rules:
     target = float(spec["triggers"][0]["metadata"]["threshold"])
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     return Rules(spec["minReplicaCount"], spec["maxReplicaCount"], target, *_both(behavior), summed=True)
+
+
+def read_max_queue(path: Path = SETTINGS) -> int:
+    """How many photographs a pod holds: PANOPTIC_MAX_QUEUE of the config map."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    stated = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return int(stated["PANOPTIC_MAX_QUEUE"])
 
 
 def quantity(text: str) -> float:

@@ -70,14 +70,14 @@ def mistakes(text: str, folder: Path) -> Iterator[str]:
     if any(row["instruction"] == "ADD" for row in _all(found)):
         yield "ADD may fetch; use COPY"
     for target in TARGETS:
-        yield from (f"{target}: {word}" for word in _mistakes_of(target, lineage(found, target)))
+        yield from (f"{target}: {word}" for word in _mistakes_of(target, found, lineage(found, target)))
 
 
 def _all(found: dict[str, list[Instruction]]) -> list[Instruction]:
     return [row for rows in found.values() for row in rows]
 
 
-def _mistakes_of(target: str, rows: list[Instruction]) -> Iterator[str]:
+def _mistakes_of(target: str, found: dict[str, list[Instruction]], rows: list[Instruction]) -> Iterator[str]:
     if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", (values(rows, "USER") or ["root"])[-1]):
         yield "the user is no number, or root"
     entry = (values(rows, "ENTRYPOINT") or [""])[-1]
@@ -93,6 +93,8 @@ def _mistakes_of(target: str, rows: list[Instruction]) -> Iterator[str]:
         yield "no labels"
     if target != "export" and (values(rows, "STOPSIGNAL") != ["SIGTERM"] or not values(rows, "HEALTHCHECK")):
         yield "no stop signal or health check"
+    if target != "cpu" and "${TENSORRT:+" not in " ".join(values(found[f"wheels-{target}"], "RUN")):
+        yield "TensorRT cannot be chosen"
     if target == "gpu" and "NVIDIA_DRIVER_CAPABILITIES=compute,utility" not in " ".join(values(rows, "ENV")):
         yield "the driver's libraries are not asked for"
 
@@ -116,6 +118,7 @@ def test_the_dockerfile_keeps_every_rule(tmp_path: Path) -> None:
         ("STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", "no stop signal"),
         ("NVIDIA_DRIVER_CAPABILITIES=compute,utility", "NVIDIA_DRIVER_CAPABILITIES=all", "not asked for"),
         ("org.opencontainers.image.version", "version", "no labels"),
+        ('        ${TENSORRT:+"${TENSORRT}"} \\\n', "", "export: TensorRT cannot"),
         ("COPY --from=wheels-cpu /opt/sbom.json /opt/sbom.json", "", "no list"),
     ],
 )

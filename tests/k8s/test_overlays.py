@@ -54,8 +54,10 @@ def test_both_autoscalers_have_one_target_and_one_behavior() -> None:
     keda = kinds(built("overlays/gpu-keda"), "ScaledObject")[0]["spec"]
 
     assert hpa["behavior"] == keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    assert hpa["metrics"][0]["pods"]["target"]["averageValue"] == "700m"
-    assert float(keda["triggers"][0]["metadata"]["threshold"]) == 0.7
+    assert hpa["metrics"][0]["pods"]["target"]["averageValue"] == "800m"
+    assert float(keda["triggers"][0]["metadata"]["threshold"]) == 0.8
+    kserve = kinds(built("overlays/kserve"), "InferenceService")[0]["spec"]["predictor"]["autoScaling"]
+    assert kserve["metrics"][0]["external"]["target"]["averageValue"] == "0.8"
     assert (hpa["minReplicas"], hpa["maxReplicas"]) == (keda["minReplicaCount"], keda["maxReplicaCount"])
 
 

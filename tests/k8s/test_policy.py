@@ -1,10 +1,13 @@
 """The manifests keep what tests/k8s/policy.py asks, and each check finds its subject broken."""
 
+import ast
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.k8s import policy
 from tests.k8s.documents import ALL, Document, built, kinds
 from tests.k8s.policy import mistakes
 
@@ -52,6 +55,7 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("cpu", "NetworkPolicy.spec.podSelector.matchLabels", {"app": "other"}, "NetworkPolicy selects"),
     ("gpu-hpa", "ServiceMonitor.spec.selector.matchLabels", {"app": "other"}, "ServiceMonitor selects"),
     ("cpu", f"{POD}.topologySpreadConstraints", [], "not spread"),
+    ("cpu", f"{POD}.topologySpreadConstraints.0.labelSelector.matchLabels", {"app": "other"}, "spread by"),
     ("cpu", "Service.spec.ports.0.targetPort", "web", "Service leads"),
     ("cpu", "PodDisruptionBudget", GONE, "no disruption budget"),
     ("gpu-hpa", "Deployment.spec.replicas", 3, "replicas are stated"),
@@ -111,3 +115,32 @@ def test_a_broken_manifest_is_found(overlay: str, path: str, value: Any, word: s
     found = mistakes(broken(built(folder), path, value))
 
     assert any(word in mistake for mistake in found), found
+
+
+def words_of(checks: Path) -> list[str]:
+    """What each check of the policy may say: its fixed words, the longest of them where names stand between."""
+    found = []
+    for node in ast.walk(ast.parse(checks.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "wanted":
+            found += [str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)]  # type: ignore[attr-defined]
+        if not isinstance(node, ast.Yield | ast.YieldFrom):
+            continue
+        said = node.value.elt if isinstance(node.value, ast.GeneratorExp) else node.value
+        parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+        texts = [str(each.value) for each in parts if isinstance(each, ast.Constant)]
+        found += [max(texts, key=len)] if texts else []
+    return found
+
+
+def test_every_check_of_the_policy_is_shown_to_find_something() -> None:
+    said = [
+        mistake
+        for overlay, path, value, _ in BROKEN
+        for mistake in mistakes(
+            broken(built(overlay if overlay == "jobs" else f"overlays/{overlay}"), path, value)
+        )
+    ]
+    words = words_of(Path(policy.__file__))
+
+    assert len(words) > 30
+    assert [word for word in words if not any(word in each for each in said)] == []

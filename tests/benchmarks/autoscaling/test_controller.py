@@ -48,6 +48,22 @@ def test_pods_asked_for_by_a_sum(look: Look, current: int, asked: int | None) ->
     assert asked_of_sum(look, current, target=0.5) == asked
 
 
+@pytest.mark.parametrize(
+    ("looks", "decided"),
+    [
+        ((Look([0.5] * 4), Look([1.0] * 4)), 8),  # the one that asks for more
+        ((Look([0.5] * 4), Look([6.0] * 4, 3.0)), 8),  # by its own target
+        ((Look([0.25] * 4), Look([0.1] * 4)), 2),
+        ((Look([0.25] * 4), Look([])), 4),  # one cannot be read: no fewer
+        ((Look([1.0] * 4), Look([])), 8),
+    ],
+)
+def test_of_several_metrics_the_one_that_asks_for_more_is_followed(
+    looks: tuple[Look, ...], decided: int
+) -> None:
+    assert Controller(FREE).decide(0, 4, *looks) == decided
+
+
 def test_without_a_metric_nothing_changes() -> None:
     assert Controller(FREE).decide(0, 7, Look([])) == 7
 
@@ -113,4 +129,4 @@ def test_the_values_come_from_the_manifests() -> None:
     hpa, keda = read_hpa(), read_keda()
 
     assert hpa == replace(keda, summed=False)
-    assert (hpa.least, hpa.target, hpa.down.window_s) == (2, 0.7, 300)
+    assert (hpa.least, hpa.target, hpa.down.window_s) == (2, 0.8, 300)

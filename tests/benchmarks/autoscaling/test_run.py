@@ -1,18 +1,21 @@
 """The model of the service, and what the simulation must show."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from benchmarks.autoscaling.__main__ import BEGIN, END, between, holds
+from benchmarks.autoscaling.__main__ import MARKS, between, holds, verdict
 from benchmarks.autoscaling.fleet import Fleet
 from benchmarks.autoscaling.loads import Scenario, scenarios
-from benchmarks.autoscaling.pod import Pod, read_pod
-from benchmarks.autoscaling.rules import read_hpa
-from benchmarks.autoscaling.run import Outcome, oracle, simulate
+from benchmarks.autoscaling.pod import USUAL, Pod, read_pod, worthwhile
+from benchmarks.autoscaling.rules import K8S, read_hpa
+from benchmarks.autoscaling.run import Outcome, best_load, oracle, simulate
 from benchmarks.autoscaling.signals import SIGNALS, saturation
+from benchmarks.autoscaling.trial import Trial, run_trial
 
 OURS = SIGNALS[0]
 POD = Pod("toy", "made up", ((1, 0.1), (4, 0.2)), max_queue=40, start_s=30)  # 20 images a second
@@ -122,8 +125,10 @@ def test_our_signal_follows_a_slow_ramp_within_the_objective_and_without_a_flap(
     assert (outcome.survived, outcome.flaps) == (True, 0)
 
 
-def outcome(signal: str, scenario: str, *, p99_s: float = 0.1, pod_hours: float = 1.0) -> Outcome:
-    return Outcome(scenario, signal, p99_s, 0.0, pod_hours, 1.0, 0, np.zeros(1), np.zeros(1))
+def outcome(
+    signal: str, scenario: str, *, p99_s: float = 0.1, pod_hours: float = 1.0, refused: float = 0.0
+) -> Outcome:
+    return Outcome(scenario, signal, p99_s, refused, pod_hours, 1.0, 0, np.zeros(1), np.zeros(1))
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,8 @@ def outcome(signal: str, scenario: str, *, p99_s: float = 0.1, pod_hours: float 
         ({"p99_s": 2.0}, {}, False),
         ({"p99_s": 2.0}, {"p99_s": 2.0}, True),
         ({"pod_hours": 1.3}, {}, False),
+        ({"refused": 0.02}, {}, True),
+        ({"p99_s": 2.0}, {"refused": 0.02}, True),
     ],
 )
 def test_the_verdict_is_that_of_the_objective(
@@ -143,8 +150,56 @@ def test_the_verdict_is_that_of_the_objective(
     assert holds(found) == held
 
 
-def test_the_page_says_that_it_is_a_simulation_and_keeps_its_marks() -> None:
+def test_what_another_signal_survives_and_ours_refuses_is_told_with_its_price() -> None:
+    found = [
+        outcome(OURS.name, "diurnal day"),
+        outcome("other", "diurnal day", pod_hours=2.5),
+        outcome(OURS.name, "step", refused=0.03),
+        outcome("other", "step"),
+    ]
+
+    assert "other survives the step, of which ours refuses 3.00%, and has 2.50 times" in verdict(found)
+
+
+@pytest.mark.parametrize("name", ["simulation", "queues", "targets", "variants", "starts"])
+def test_the_page_says_that_it_is_a_simulation_and_keeps_its_marks(name: str) -> None:
     page = (Path(__file__).parents[3] / "docs" / "autoscaling.md").read_text(encoding="utf-8")
+    begin, end = (mark.format(name) for mark in MARKS)
 
     assert "This page is a simulation" in page
-    assert between(page, "told").count(BEGIN) == page.count(END) == 1
+    assert between(page, name, "told").count(begin) == page.count(end) == 1
+
+
+def test_batches_that_take_longer_an_image_are_not_run() -> None:
+    assert worthwhile([(1, 0.1), (2, 0.25), (4, 0.3)]) == ((1, 0.1), (4, 0.3))
+
+
+def test_the_pod_has_the_processors_and_the_queue_of_the_manifests() -> None:
+    base = K8S / "base"
+    container = yaml.safe_load((base / "deployment.yaml").read_text())["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+
+    assert str(json.loads(USUAL.read_text())["processors"]) == container["resources"]["requests"]["cpu"]
+    assert f"PANOPTIC_MAX_QUEUE={read_pod().max_queue}\n" in (base / "settings.env").read_text()
+
+
+def test_a_full_queue_of_the_manifests_is_answered_within_the_objective() -> None:
+    fleet = fleet_of(5, read_pod())
+
+    steps = [fleet.step(5 * fleet.pod.capacity * 3) for _ in range(60)]
+
+    assert max(step.latencies.max() for step in steps) <= 1
+    assert steps[-1].refused > 0
+
+
+def test_the_load_of_the_oracle_does_not_hang_on_the_queue() -> None:
+    assert best_load(POD) == best_load(replace(POD, max_queue=4))
+
+
+def test_a_trial_changes_what_it_names() -> None:
+    ramp = next(each.name for each in scenarios() if "lost" in each.name)
+
+    usual, dearer = (run_trial(Trial(ramp, target=target), USUAL) for target in (None, 0.5))
+
+    assert usual.pod_hours * 1.3 < dearer.pod_hours

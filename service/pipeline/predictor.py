@@ -19,6 +19,7 @@ from PIL import Image
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads
+from service.pipeline.batch import Batch
 from service.pipeline.batcher import Batcher, Release
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
@@ -43,7 +44,8 @@ class Prepared:
     sizes: Sizes
     orientation: int  # the EXIF orientation that was undone
     shown: NDArray[np.uint8] | None  # the photograph as an overlay shows it, where one is wanted
-    timings_ms: Timings = field(compare=False)
+    timings_ms: Timings = field(compare=False)  # decode and prepare
+    begun: float = field(compare=False)  # `time.perf_counter` when decoding began
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,22 @@ class Ran:
 
     heads: Heads
     timings_ms: Timings = field(compare=False)  # queue and infer
+    begun: float = field(compare=False)  # `time.perf_counter` when it was submitted
+    batch: int = field(compare=False)  # the number of the batch that it was in
 
 
 @dataclass(frozen=True)
 class _Job:
     picture: NDArray[np.uint8]
-    pixels: int  # of the photograph
+    sizes: Sizes
+    origin: object
     submitted: float = field(default_factory=time.perf_counter)
+
+    @property
+    def pixels(self) -> int:
+        """Of the photograph."""
+        rows, columns = self.sizes.output
+        return rows * columns
 
 
 class Predictor:
@@ -75,7 +86,7 @@ class Predictor:
         max_queue_pixels: int | None = None,
         ageing_s: float = 10,
         choice: Choice | None = None,
-        on_release: Callable[[Release], None] = lambda release: None,
+        on_batch: Callable[[Batch], None] = lambda batch: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
         """Start the engine's thread.
@@ -87,7 +98,8 @@ class Predictor:
             max_queue_pixels: pixels of all photographs that wait; None is as many as `max_queue` may have.
             ageing_s: after so long a photograph of priority BATCH is taken like an interactive one.
             choice: why it is this backend, for those who ask.
-            on_release, on_late: as the batcher's.
+            on_batch: called in the engine's thread after each batch, before its photographs go on.
+            on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
         """
@@ -102,6 +114,7 @@ class Predictor:
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
         self._buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+        self._batches = 0  # that were run
         self.batcher: Batcher[_Job, Ran] = Batcher(
             self._run,
             key=lambda job: job.picture.shape,
@@ -110,7 +123,7 @@ class Predictor:
             max_items=max_queue,
             max_weight=max_queue * max_pixels if max_queue_pixels is None else max_queue_pixels,
             ageing_s=ageing_s,
-            on_release=on_release,
+            on_release=lambda release: on_batch(self._told(release)),
             on_late=on_late,
         )
 
@@ -137,7 +150,7 @@ class Predictor:
         )
         shown = self._shown(data, photograph) if keep_photograph else None
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
-        return Prepared(picture, sizes, photograph.orientation, shown, timings)
+        return Prepared(picture, sizes, photograph.orientation, shown, timings, begun)
 
     def submit(
         self,
@@ -145,15 +158,17 @@ class Predictor:
         *,
         priority: Priority = Priority.INTERACTIVE,
         deadline: float = math.inf,
+        origin: object = None,
     ) -> "Future[Ran]":
         """Queue a photograph for the engine.
 
+        Args:
+            origin: whatever its caller wants to find again in its batch.
+
         Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
         """
-        rows, columns = prepared.sizes.output
-        return self.batcher.submit(
-            _Job(prepared.picture, rows * columns), priority=priority, deadline=deadline
-        )
+        job = _Job(prepared.picture, prepared.sizes, origin)
+        return self.batcher.submit(job, priority=priority, deadline=deadline)
 
     def finish(
         self, prepared: Prepared, ran: Ran, merging: MergingSpec | None = None, *, min_score: float = 0.0
@@ -206,10 +221,32 @@ class Predictor:
         begun = time.perf_counter()
         heads = self.backend.run(self._gather(jobs, size))
         infer = _ms(begun)
+        self._batches += 1
         return [
-            Ran(heads.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
+            Ran(
+                heads.row(index),
+                {"queue": _ms(job.submitted, begun), "infer": infer},
+                job.submitted,
+                self._batches,
+            )
             for index, job in enumerate(jobs)
         ]
+
+    def _told(self, release: Release[_Job]) -> Batch:
+        """What a release was; it is that of the batch that was run last."""
+        jobs = release.items
+        rows, columns = jobs[0].sizes.input
+        return Batch(
+            self._batches,
+            len(jobs),
+            release.size,
+            release.reason,
+            release.waited_s,
+            release.seconds,
+            release.size * rows * columns,
+            sum(job.sizes.fitted[0] * job.sizes.fitted[1] for job in jobs),
+            tuple(job.origin for job in jobs),
+        )
 
     def _gather(self, jobs: list[_Job], size: int) -> NDArray[np.uint8]:
         """(size, H, W, 3), the jobs' pictures first; what pads the batch is whatever was there before."""

@@ -18,7 +18,7 @@ class Engine:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.sizes: list[int] = []
-        self.releases: list[Release] = []
+        self.releases: list[Release[int]] = []
         self.late = 0
         self.entered = threading.Event()
         self.free = threading.Event()
@@ -132,7 +132,7 @@ def test_the_reason_of_a_release_tells_whether_more_waited(start: Start, engine:
     engine.free.set()
     results(futures)
 
-    assert [(release.items, release.reason) for release in engine.releases] == [
+    assert [(len(release.items), release.reason) for release in engine.releases] == [
         (1, "idle"),
         (2, "full"),
         (1, "idle"),

@@ -4,9 +4,7 @@ import logging
 import secrets
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -16,65 +14,19 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from model.bundle import Bundle
-from service.app import create_app
-from service.backends import Backend, Heads, Pictures
 from service.bench.server import running_server
-from service.settings import Settings
 from service.tracing import open_tracing
 from tests.service.collector import Collector, attributes, collecting
-from tests.service.conftest import Encode, photograph, run_server, wait_until_ready
+from tests.service.conftest import Encode, photograph
 from tests.service.http.conftest import URL, problem
 from tests.service.http.test_keys import CAMERA, line
 from tests.service.http.test_trace import fields_of
+from tests.service.running import QUEUED, Start
 from tests.service.test_scrape import free_port
 from tests.service.toy import BUCKETS, ROAD, SKY, paint
 
 STAGES = ["decode", "prepare", "queue", "infer", "group", "encode"]
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-
-
-class Waiting:
-    """A backend that waits until it is let go."""
-
-    def __init__(self, inner: Backend) -> None:
-        self.name, self.device, self.precision = inner.name, inner.device, inner.precision
-        self._inner = inner
-        self.entered, self.free = threading.Event(), threading.Event()
-
-    def run(self, batch: Pictures) -> Heads:
-        self.entered.set()
-        assert self.free.wait(30)
-        return self._inner.run(batch)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class Traced:
-    """A server that sends its traces, its client, and its engine, which can be held."""
-
-    def __init__(self, bundle: Bundle, **settings: object) -> None:
-        self.app = create_app(Settings(bundle=bundle.path, threads=1, **settings))  # type: ignore[arg-type]
-        self._server, self._thread, port = run_server(self.app)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
-        wait_until_ready(self.client)
-
-    def hold(self) -> Waiting:
-        """Hold the engine, and let as many leave together as wait."""
-        predictor = self.app.state.parts.readiness.predictor
-        predictor.backend = held = Waiting(predictor.backend)
-        predictor.pace.sizes = predictor.batch_sizes
-        for size in predictor.batch_sizes * 50:  # until what was measured at the start is forgotten
-            predictor.pace.learn((*BUCKETS[0], 3), size, 0.5)
-        return held
-
-    def close(self) -> None:
-        self.client.close()
-        self._server.should_exit = True
-        self._thread.join(30)
-
-
-Start = Callable[..., Traced]
 
 
 @pytest.fixture
@@ -86,19 +38,6 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def start(toy: Bundle) -> Iterator[Start]:
-    running: list[Traced] = []
-
-    def begin(**settings: object) -> Traced:
-        running.append(Traced(toy, **settings))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        each.close()
-
-
-@pytest.fixture
 def scene(encode: Encode) -> bytes:
     return encode(paint((SKY, ROAD), [], BUCKETS[0]))
 
@@ -107,15 +46,6 @@ def parent(*, sampled: bool = True) -> tuple[str, dict[str, str]]:
     """A caller's trace, and the header that tells of it."""
     trace_id = secrets.token_hex(16)
     return trace_id, {"traceparent": f"00-{trace_id}-{'ab' * 8}-{sampled:02x}"}
-
-
-def wait_until_queued(server: Traced, count: int) -> None:
-    end = time.monotonic() + 20
-    while (
-        f'panoptic_queue_depth{{priority="interactive"}} {count}.0' not in server.client.get("/metrics").text
-    ):
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_the_command_sends_a_photograph_s_stages_into_its_caller_s_trace(
@@ -171,7 +101,7 @@ def test_a_batch_is_linked_to_the_requests_that_were_in_it(
         for count, (scene, (_, headers)) in enumerate(zip(scenes, parents, strict=True)):
             sent.append(pool.submit(server.client.post, URL, content=scene, headers=headers))
             assert held.entered.wait(30)
-            wait_until_queued(server, count)
+            server.wait_for(f"{QUEUED} {count}.0")
         held.free.set()
         assert [each.result().status_code for each in sent] == [200, 200, 200]
     collector.wait(lambda: len([span for span in collector.spans if span.name == "batch"]) == 2)

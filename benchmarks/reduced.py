@@ -100,7 +100,7 @@ def _walk(
     spec = predictor.manifest.input
     bucket = choose_bucket(found.size, spec.buckets)
     picture, sizes = fit(found.pixels, bucket, spec.pad_value, photograph=found.size, box=found.box)
-    prepared = Prepared(picture, sizes, found.orientation, None, {})
+    prepared = Prepared(picture, sizes, found.orientation, None, {}, 0.0)
     return prepared, predictor.finish(prepared, predictor.submit(prepared).result())[0]
 
 

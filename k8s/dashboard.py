@@ -32,8 +32,8 @@ class Chart:
     lines: dict[str, str]  # legend -> PromQL; NS stands for the namespace that is looked at
 
 
-def _quantiles(metric: str, labels: str = "") -> dict[str, str]:
-    inside = f"rate({metric}_bucket{{NS{labels}}}[$__rate_interval])"
+def _quantiles(metric: str) -> dict[str, str]:
+    inside = f"rate({metric}_bucket{{NS}}[$__rate_interval])"
     return {
         f"p{percent}": f"histogram_quantile(0.{percent}, sum by (le) ({inside}))" for percent in (50, 90, 99)
     }
@@ -41,6 +41,10 @@ def _quantiles(metric: str, labels: str = "") -> dict[str, str]:
 
 def _rate(metric: str, by: str = "") -> str:
     return f"sum {f'by ({by}) ' if by else ''}(rate({metric}{{NS}}[$__rate_interval]))"
+
+
+def _mean(histogram: str) -> str:
+    return f"{_rate(f'{histogram}_sum')} / {_rate(f'{histogram}_count')}"
 
 
 ROWS: dict[str, tuple[Chart, ...]] = {
@@ -62,13 +66,13 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             "none",
             {"{{pod}}": "panoptic_saturation_ratio{NS}"},
         ),
-        Chart("Wait for the engine", "s", _quantiles("panoptic_stage_duration_seconds", ',stage="queue"')),
+        Chart("Wait for the engine", "s", _quantiles("panoptic_queue_wait_seconds")),
         Chart(
             "Accepted and waiting",
             "none",
             {
                 "accepted": "sum(panoptic_inflight_requests{NS})",
-                "wait for the engine": "sum(panoptic_queue_depth{NS})",
+                "wait for the engine, {{priority}}": "sum by (priority) (panoptic_queue_depth{NS})",
             },
         ),
         Chart("Refused", "reqps", {"{{reason}}": _rate("panoptic_rejected_total", "reason")}),
@@ -91,11 +95,18 @@ ROWS: dict[str, tuple[Chart, ...]] = {
         Chart(
             "Images in a batch",
             "none",
-            {"mean": f"{_rate('panoptic_batch_images_sum')} / {_rate('panoptic_batch_images_count')}"},
+            {"mean": _mean("panoptic_batch_images")},
         ),
         Chart(
             "Batches by why they left", "ops", {"{{reason}}": _rate("panoptic_batch_release_total", "reason")}
         ),
+        Chart(
+            "Share of a batch that shows no photograph",
+            "percentunit",
+            {"mean": _mean("panoptic_batch_padding_ratio")},
+        ),
+        Chart("Pixels of a photograph", "none", {"mean": _mean("panoptic_image_pixels")}),
+        Chart("Segments of a photograph", "none", {"mean": _mean("panoptic_segments_per_image")}),
     ),
     "What is left": (
         Chart("Pods by state", "none", {"{{state}}": "sum by (state) (panoptic_model_state{NS})"}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -44,11 +45,13 @@ from service.http.readiness import Readiness
 from service.http.security import SecurityHeaders
 from service.loading import Loading, read_again
 from service.metrics import Metrics
+from service.pipeline.batch import Batch
 from service.pipeline.choice import Choice
 from service.pipeline.devices import choose_on_device
 from service.pipeline.memory import keep_heaps_small
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
+from service.tracing import Tracing, open_tracing
 from service.watchdog import watch
 
 log = logging.getLogger("panoptic")
@@ -74,7 +77,7 @@ def create_app(
     """
     bundle = read_again(settings.bundle) if predictor is None else predictor.bundle
     parts = _parts(settings)
-    loading = Loading(parts.readiness, settings.bundle, partial(_open_and_prove, settings, parts.metrics))
+    loading = Loading(parts.readiness, settings.bundle, partial(_open_and_prove, parts))
     app = FastAPI(
         title="Panoptic segmentation",
         version=_version(),
@@ -92,13 +95,14 @@ def create_app(
     return app
 
 
-def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None = None) -> Predictor:
+def open_predictor(
+    bundle: Bundle, settings: Settings, metrics: Metrics | None = None, tracing: Tracing | None = None
+) -> Predictor:
     """Open the bundle's graph on this machine; `prove` is still to be called.
 
     Raises: BundleError: no runtime here can run it.
     """
-    metrics = metrics or Metrics()
-    batches = metrics.batches
+    metrics, tracing = metrics or Metrics(), tracing or Tracing()
     keep_heaps_small()  # before the first graph is loaded
     choice = choose_on_device(
         bundle,
@@ -122,7 +126,7 @@ def open_predictor(bundle: Bundle, settings: Settings, metrics: Metrics | None =
         max_pixels=settings.max_pixels,
         max_queue_pixels=settings.max_queue_pixels,
         ageing_s=settings.ageing_s,
-        on_release=lambda release: batches.observe(release.items, release.size, release.reason),
+        on_batch=partial(_tell_batch, metrics, tracing),
     )
 
 
@@ -162,6 +166,25 @@ def _beside(bundle: Bundle, settings: Settings, backend: Backend) -> tuple[Merge
     return merger, decoder
 
 
+def _tell_batch(metrics: Metrics, tracing: Tracing, batch: Batch) -> None:
+    """Count and trace a batch, in the engine's thread."""
+    metrics.batches.observe(
+        images=batch.images,
+        size=batch.size,
+        reason=batch.reason,
+        pixels=batch.pixels,
+        padding_ratio=batch.padding_ratio,
+        waited_s=batch.waited_s,
+    )
+    attributes = {
+        "panoptic.batch": batch.number,
+        "panoptic.images": batch.images,
+        "panoptic.size": batch.size,
+        "panoptic.reason": batch.reason,
+    }
+    tracing.batch(batch.origins, batch.seconds, attributes)
+
+
 def device_of(settings: Settings) -> Device:
     """Where the settings want the engine."""
     kind, _, number = settings.device.partition(":")
@@ -194,6 +217,7 @@ def _parts(settings: Settings) -> Parts:
     return Parts(
         settings,
         metrics,
+        open_tracing(),
         readiness,
         Admission(settings, readiness, forecast),
         forecast,
@@ -211,7 +235,7 @@ def _middleware(parts: Parts) -> list[Middleware]:
     warn_of_open_doors(settings.host, keys)
     return [
         Middleware(SecurityHeaders),
-        Middleware(RequestContext, metrics=parts.metrics),
+        Middleware(RequestContext, metrics=parts.metrics, tracing=parts.tracing),
         Middleware(Farewell, readiness=parts.readiness),
         Middleware(RequireKey, keys=keys, metrics=parts.metrics),
         Middleware(BodyInTime, timeout_s=settings.body_timeout_s, metrics=parts.metrics),
@@ -233,6 +257,7 @@ async def _live(
         await begun
         await loading.close()
         await asyncio.to_thread(parts.pool.shutdown)
+        await asyncio.to_thread(parts.tracing.close)
 
 
 async def _begin(
@@ -249,13 +274,15 @@ async def _watch(parts: Parts, on_state: OnState) -> None:
     on_state(parts.readiness)
 
 
-def _open_and_prove(settings: Settings, metrics: Metrics, bundle: Bundle) -> Predictor:
-    predictor = open_predictor(bundle, settings, metrics)
+def _open_and_prove(parts: Parts, bundle: Bundle) -> Predictor:
+    begun = time.perf_counter()
+    predictor = open_predictor(bundle, parts.settings, parts.metrics, parts.tracing)
     try:
         predictor.prove()
     except BaseException:
         predictor.close()
         raise
+    parts.metrics.model.warmup.set(time.perf_counter() - begun)
     return predictor
 
 

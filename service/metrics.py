@@ -1,28 +1,39 @@
 """Metrics: what the service counts, for Prometheus."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
-from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-__all__ = ["CONTENT_TYPE", "STATES", "Metrics"]
+__all__ = ["PRIORITIES", "STATES", "Metrics"]
 
 STATES = ("starting", "ready", "failed", "leaving", "stopping", "lost")
 
 STAGES = ("wait", "decode", "queue", "infer", "merge")
 """Of a photograph's walk."""
 
+PRIORITIES = ("interactive", "batch")
+
+REFUSALS = (
+    "body-too-large",
+    "deadline-too-near",
+    "engine-lost",
+    "key-busy",
+    "key-required",
+    "not-ready",
+    "queue-full",
+    "too-slow",
+)
+"""Problems that refuse a request before any work."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32)
+_PIXELS = (1e5, 2.5e5, 5e5, 1e6, 2e6, 4e6, 8e6, 1.6e7, 3.2e7, 6.4e7)
+_RATIOS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75)
+_SEGMENTS = (0, 2, 5, 10, 20, 50, 100, 200)
 
 
 class BatchMetrics:
@@ -31,6 +42,24 @@ class BatchMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.images = Histogram(
             "panoptic_batch_images", "Images in a batch.", buckets=_IMAGES, registry=registry
+        )
+        self.pixels = Histogram(
+            "panoptic_batch_pixels",
+            "Pixels of the network's input in a batch, padding too.",
+            buckets=_PIXELS,
+            registry=registry,
+        )
+        self.padding_ratio = Histogram(
+            "panoptic_batch_padding_ratio",
+            "Share of a batch's pixels that show no photograph: borders, and rows that only fill up.",
+            buckets=_RATIOS,
+            registry=registry,
+        )
+        self.waits = Histogram(
+            "panoptic_queue_wait_seconds",
+            "Time that an image waited for the engine, of those that it ran.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.padding = Counter(
             "panoptic_batch_padding_images",
@@ -46,11 +75,24 @@ class BatchMetrics:
 
         _begin_at_zero(self.releases, "full", "idle", "deadline")
 
-    def observe(self, images: int, size: int, reason: str) -> None:
+    def observe(
+        self,
+        *,
+        images: int,
+        size: int,
+        reason: str,
+        pixels: int,
+        padding_ratio: float,
+        waited_s: Iterable[float],
+    ) -> None:
         """Count one batch of so many images, run in an allowed size."""
         self.images.observe(images)
+        self.pixels.observe(pixels)
         self.padding.inc(size - images)
+        self.padding_ratio.observe(padding_ratio)
         self.releases.labels(reason).inc()
+        for seconds in waited_s:
+            self.waits.observe(seconds)
 
 
 class WalkMetrics:
@@ -60,6 +102,18 @@ class WalkMetrics:
         self.waiting = Gauge(
             "panoptic_waiting_photographs",
             "Accepted photographs that wait to be decoded.",
+            registry=registry,
+        )
+        self.pixels = Histogram(
+            "panoptic_image_pixels",
+            "Pixels of the photographs that were decoded.",
+            buckets=_PIXELS,
+            registry=registry,
+        )
+        self.segments = Histogram(
+            "panoptic_segments_per_image",
+            "Segments that the model found in an answered photograph.",
+            buckets=_SEGMENTS,
             registry=registry,
         )
         self.cancelled = Counter(
@@ -114,6 +168,11 @@ class ModelMetrics:
             "panoptic_backend_trial_seconds",
             "Time of one photograph with each runtime and precision that was measured at the start.",
             ["backend", "precision"],
+            registry=registry,
+        )
+        self.warmup = Gauge(
+            "panoptic_warmup_seconds",
+            "Time that the latest bundle took to be opened and to prove itself.",
             registry=registry,
         )
         self.reloads = Counter(
@@ -205,7 +264,9 @@ class Metrics:
         )
         self.batches = BatchMetrics(self.registry)
         self.walks = WalkMetrics(self.registry)
-        self.queue = Gauge("panoptic_queue_depth", "Images that wait for the engine.", registry=self.registry)
+        self.queue = Gauge(
+            "panoptic_queue_depth", "Images that wait for the engine.", ["priority"], registry=self.registry
+        )
         self.queued_pixels = Gauge(
             "panoptic_queued_pixels",
             "Pixels of the photographs that wait for the engine.",
@@ -224,20 +285,32 @@ class Metrics:
         )
         self.model = ModelMetrics(self.registry)
         self.gpu = GpuMetrics(self.registry)
+        _begin_at_zero(self.rejected, *REFUSALS)
+        for priority in PRIORITIES:
+            self.queue.labels(priority)
 
     def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
         """Count the stages of one photograph."""
         for stage, milliseconds in timings_ms.items():
             self.stages.labels(stage).observe(milliseconds / 1000)
 
-    def watch(self, *, queue: Callable[[], float], queued_pixels: Callable[[], float]) -> None:
-        """Read the queue where it is asked for."""
-        self.queue.set_function(queue)
+    def watch(self, *, queue: Callable[[str], float], queued_pixels: Callable[[], float]) -> None:
+        """Read the queue where it is asked for; `queue` is given one of PRIORITIES."""
+        for priority in PRIORITIES:
+            self.queue.labels(priority).set_function(partial(queue, priority))
         self.queued_pixels.set_function(queued_pixels)
 
+    def tell(self, accept: str = "") -> tuple[bytes, str]:
+        """All of it and its media type, in the form that Accept asks for.
+
+        That is Prometheus' text, or OpenMetrics, which alone has a place for exemplars.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
     def text(self) -> bytes:
-        """All of it, in the Prometheus text format."""
-        return generate_latest(self.registry)
+        """All of it, in Prometheus' text."""
+        return self.tell()[0]
 
 
 def _begin_at_zero(counter: Counter, *labels: str) -> None:

@@ -27,7 +27,7 @@ DATA_HALF = (
     "model.variants",
 )
 EXTRAS = {
-    "service": ["bench", "client", "evaluate", "gpu", "openvino"],
+    "service": ["bench", "client", "evaluate", "gpu", "openvino", "otel"],
     "model": ["export", "gpu", "train"],
     "export": ["export"],
     "tests": ["bench", "client", "dev", "evaluate", "export", "train"],

@@ -43,10 +43,11 @@ async def answer(
         request.state.format = format_ = _format(accept, options, sent)
         asked = make_asked(request, predictor, options, format_)
         if not sent.many and format_ != "ndjson":
-            work = asyncio.create_task(walk(parts, predictor, _bytes(sent), asked, urgency))
+            account = request.state.account
+            work = asyncio.create_task(walk(parts, predictor, _bytes(sent), asked, urgency, account))
             return await unless_gone(work, request) or gone(request, parts)
         admitted.enter_context(parts.admission.admit_more(request, predictor, urgency, len(sent.images) - 1))
-        tasks = answer_each(parts, predictor, sent.images, asked, urgency)
+        tasks = answer_each(parts, predictor, sent.images, asked, urgency, request.state.account)
         if format_ == "ndjson":
             return Lines(tasks, request, parts, admitted.pop_all())
         joined = asyncio.create_task(join_answers(tasks, format_))

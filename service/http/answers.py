@@ -64,9 +64,21 @@ class _Encoded:
     masks: list[HuggingFaceMask] = field(default_factory=list)
 
 
-def make_answer(predictor: Predictor, prepared: Prepared, ran: Ran, asked: Asked) -> tuple[Response, Timings]:
+@dataclass(frozen=True)
+class Made:
+    """An answer, and what is told of it elsewhere."""
+
+    response: Response
+    timings_ms: Timings  # of all stages
+    merged: float  # `time.perf_counter` when merging began
+    segments: int  # that the model found
+
+
+def make_answer(predictor: Predictor, prepared: Prepared, ran: Ran, asked: Asked) -> Made:
     """Merge, encode and write the answer: the work of a pool thread."""
+    merged = time.perf_counter()
     panoptic, timings = predictor.finish(prepared, ran, asked.merging, min_score=asked.min_score)
+    found = len(panoptic.segments)
     begun = time.perf_counter()
     panoptic = select(panoptic, asked.selection, asked.merging.label_divisor)
     encoded = _encode(predictor, prepared, panoptic, asked)
@@ -77,7 +89,7 @@ def make_answer(predictor: Predictor, prepared: Prepared, ran: Ran, asked: Asked
         "Vary": "Accept",
         "Server-Timing": ", ".join(f"{stage};dur={duration:.2f}" for stage, duration in timings.items()),
     }
-    return Response(content, headers=headers, media_type=media_type), timings
+    return Made(Response(content, headers=headers, media_type=media_type), timings, merged, found)
 
 
 def write_parts(parts: Iterable[tuple[str, bytes]]) -> tuple[bytes, str]:

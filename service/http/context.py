@@ -1,4 +1,4 @@
-"""Context: every request's id, its line in the log and its counts; and the last net under all handlers."""
+"""Context: every request's id, its line in the log, its counts and its span; and the last net under all handlers."""
 
 import logging
 import re
@@ -10,9 +10,11 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.account import Account, end_span, request_fields
 from service.http.problems import Problem
-from service.http.trace import read_trace
+from service.http.trace import read_trace, tell_trace
 from service.metrics import Metrics
+from service.tracing import Tracing
 
 HEADER = "X-Request-ID"
 PROBES = ("/livez", "/readyz", "/metrics")  # asked every few seconds; their lines would drown the rest
@@ -26,9 +28,10 @@ log = logging.getLogger("panoptic.http")
 class RequestContext:
     """ASGI middleware. A pure one: Starlette's BaseHTTPMiddleware hides from handlers that their caller left."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics):
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing):
         self.app = app
         self.metrics = metrics
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,68 +39,79 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        headers = Headers(scope=scope)
-        given = headers.get(HEADER, "")
-        state["request_id"] = given if _ALLOWED.fullmatch(given) else new_request_id()
-        state["begun"] = time.perf_counter()
-        state["trace"] = read_trace(headers)
-        status, stages = 0, ""
+        account = self._open(scope, state)
+        status = 0
+
+        async def receive_counted() -> Message:
+            message = await receive()
+            account.body_bytes += len(message.get("body", b""))
+            return message
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status, stages
+            nonlocal status
             if message["type"] == "http.response.start":
                 status, told = message["status"], MutableHeaders(scope=message)
                 told[HEADER] = state["request_id"]
-                stages = told.get("Server-Timing", "")
+                if account.span.is_recording():
+                    told["traceresponse"] = tell_trace(account.span.get_span_context())
+            account.answer_bytes += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive_counted, send_with_id)
         except Exception:
             log.exception("%s failed", state["request_id"])
             if status == 0:
                 problem = Problem("internal-error", "The service failed; its log has this request's id.")
                 await problem.to_response(state["request_id"])(scope, receive, send_with_id)
         finally:
-            self._count(scope, state, status, stages)
+            self._close(scope, state, CLIENT_GONE if state.get("gone") else status)
 
-    def _count(self, scope: Scope, state: dict[str, Any], status: int, stages: str) -> None:
+    def _open(self, scope: Scope, state: dict[str, Any]) -> Account:
+        headers = Headers(scope=scope)
+        given = headers.get(HEADER, "")
+        state["request_id"] = given if _ALLOWED.fullmatch(given) else new_request_id()
+        state["begun"] = time.perf_counter()
+        state["trace"] = read_trace(headers)
+        account = state["account"] = Account()
+        if scope["path"] not in PROBES:
+            account.span = self.tracing.begin("request", state["trace"].context, state["begun"])
+        return account
+
+    def _close(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        """Count the request, write its line, end its span."""
         route = getattr(scope.get("route"), "path", "unmatched")
-        format_ = state.get("format", "")
-        status = CLIENT_GONE if state.get("gone") else status
+        format_, span = state.get("format", ""), state["account"].span
         spent = time.perf_counter() - state["begun"]
         self.metrics.requests.labels(route, str(status), format_).inc()
+        own = span.get_span_context()
+        trace = own if own.is_valid else state["trace"].context
         if format_:
-            self.metrics.duration.labels(format_).observe(spent)
-        _tell(scope, state, status, spent, stages)
+            exemplar = {"trace_id": f"{trace.trace_id:032x}"} if trace.trace_flags.sampled else None
+            self.metrics.duration.labels(format_).observe(spent, exemplar)
+        fields = request_fields(scope["method"], route, status, spent, state)
+        told = {name: value for name, value in fields.items() if value != ""}
+        if span.is_recording():
+            end_span(span, told)
+        if own.is_valid:
+            told |= {"trace_id": f"{own.trace_id:032x}", "span_id": f"{own.span_id:016x}"}
+        _write(told)
 
 
-def _tell(scope: Scope, state: dict[str, Any], status: int, spent_s: float, stages: str) -> None:
+def _write(told: dict[str, Any]) -> None:
     """Write the request's line; in the log's JSON its parts are fields of their own."""
-    route = getattr(scope.get("route"), "path", "unmatched")
-    format_, key, trace = state.get("format", ""), state.get("key"), state["trace"]
-    fields = {
-        "method": scope["method"],
-        "route": route,
-        "status": status,
-        "milliseconds": round(spent_s * 1000, 1),
-        "request_id": state["request_id"],
-        "format": format_,
-        "key": key.name if key else "",
-        "stages": stages,
-    }
     log.log(
-        logging.DEBUG if route in PROBES else logging.INFO,
+        logging.DEBUG if told["route"] in PROBES else logging.INFO,
         "%s %s %d %.1f ms %s %s%s%s",
-        scope["method"],
-        route,
-        status,
-        spent_s * 1000,
-        state["request_id"],
-        format_ or "-",
-        f" {key.name}" if key else "",
-        f" trace {trace.trace_id}" if trace.trace_id else "",
-        extra={name: value for name, value in fields.items() if value != ""} | trace.to_json(),
+        told["method"],
+        told["route"],
+        told["status"],
+        told["milliseconds"],
+        told["request_id"],
+        told.get("format", "-"),
+        f" {told['key']}" if "key" in told else "",
+        f" trace {told['trace_id']}" if "trace_id" in told else "",
+        extra=told,
     )
 
 

@@ -38,7 +38,9 @@ async def get_answer(digest: str, request: Request, parts: TheParts) -> Response
             tell(response, digest)
             return response
         asked = replace(name.asked, request_id=request.state.request_id, begun=request.state.begun)
-        work = asyncio.create_task(walk_again(parts, predictor, name.photograph, seen, asked, urgency))
+        work = asyncio.create_task(
+            walk_again(parts, predictor, name.photograph, seen, asked, urgency, request.state.account)
+        )
         return await unless_gone(work, request) or gone(request, parts)
 
 

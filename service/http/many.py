@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.http.account import Account
 from service.http.answers import Asked, write_parts
 from service.http.negotiation import MEDIA_TYPES, Format
 from service.http.parts import Parts
@@ -36,10 +37,13 @@ def answer_each(
     images: Sequence[bytes | Problem],
     asked: Asked,
     urgency: Urgency,
+    account: Account,
 ) -> list[Answering]:
     """Send every photograph on its way."""
     return [
-        asyncio.create_task(_answer(parts, predictor, image, asked, urgency), name=f"photograph {index}")
+        asyncio.create_task(
+            _answer(parts, predictor, image, asked, urgency, account), name=f"photograph {index}"
+        )
         for index, image in enumerate(images)
     ]
 
@@ -117,13 +121,18 @@ class Lines(Response):
 
 
 async def _answer(
-    parts: Parts, predictor: Predictor, image: bytes | Problem, asked: Asked, urgency: Urgency
+    parts: Parts,
+    predictor: Predictor,
+    image: bytes | Problem,
+    asked: Asked,
+    urgency: Urgency,
+    account: Account,
 ) -> Response:
     """One photograph's answer or problem; a fault of ours is its problem too, and not its neighbours'."""
     try:
         if isinstance(image, Problem):
             raise image
-        return await walk(parts, predictor, image, asked, urgency)
+        return await walk(parts, predictor, image, asked, urgency, account)
     except Problem as problem:
         return problem.to_response(asked.request_id)
     except Exception:

@@ -116,7 +116,7 @@ async def post_infer(model: str, request: Request, parts: TheParts) -> Response:
         )
         asked = make_asked(request, predictor, inference.params, "json")
         with parts.admission.admit_more(request, predictor, urgency, len(inference.images) - 1):
-            tasks = answer_each(parts, predictor, inference.images, asked, urgency)
+            tasks = answer_each(parts, predictor, inference.images, asked, urgency, request.state.account)
             writing = asyncio.create_task(_write(tasks, inference, predictor.manifest))
             return await unless_gone(writing, request) or gone(request, parts)
 

@@ -14,6 +14,7 @@ from service.http.gate import Gate
 from service.http.readiness import Readiness
 from service.metrics import Metrics
 from service.settings import Settings
+from service.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Parts:
 
     settings: Settings
     metrics: Metrics
+    tracing: Tracing
     readiness: Readiness
     admission: Admission
     forecast: Forecast

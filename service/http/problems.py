@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from service.pipeline.encode import to_json
 from service.pipeline.image_errors import (
@@ -211,7 +212,20 @@ class Problem(Exception):
             "instance": request_id,
             **self.fields,
         }
-        return Response(to_json(content), self.kind.status, self.headers, MEDIA_TYPE)
+        return _ProblemResponse(self.name, to_json(content), self.kind.status, self.headers, MEDIA_TYPE)
+
+
+class _ProblemResponse(Response):
+    """A response that leaves its problem's name with the request, for log and trace."""
+
+    def __init__(self, name: str, *given: Any):
+        super().__init__(*given)
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope.setdefault("state", {})["problem"] = self._name
+        await super().__call__(scope, receive, send)
 
 
 def problem_of_image(error: ImageError, max_megapixels: float) -> Problem:

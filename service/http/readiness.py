@@ -8,6 +8,7 @@ from service.http.leases import Leases
 from service.http.problems import Problem
 from service.metrics import Metrics, WhereKnown
 from service.pipeline.predictor import Predictor
+from service.pipeline.queue import Priority
 from service.saturation import HELP, METRIC, Saturation
 
 _RETRY_S = 5
@@ -111,7 +112,8 @@ class Readiness:
     def _tell(self, predictor: Predictor) -> None:
         backend, manifest = predictor.backend, predictor.manifest
         self.metrics.watch(
-            queue=lambda: predictor.batcher.depth, queued_pixels=lambda: predictor.batcher.weight
+            queue=lambda priority: predictor.batcher.depth_of(Priority[priority.upper()]),
+            queued_pixels=lambda: predictor.batcher.weight,
         )
         self.metrics.model.backend.clear()
         self.metrics.model.backend.labels(

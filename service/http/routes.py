@@ -21,7 +21,6 @@ from service.http.schemas import (
     ProbeAnswer,
     VersionAnswer,
 )
-from service.metrics import CONTENT_TYPE
 from service.pipeline.encode import to_json
 from service.pipeline.predictor import Predictor
 
@@ -135,13 +134,20 @@ async def get_startupz(parts: TheParts, verbose: Verbose = None) -> ProbeAnswer:
     "/metrics",
     operation_id="get_metrics",
     response_class=PlainTextResponse,
-    responses={200: {"description": "Metrics in Prometheus's text format."}, **problems("not-found")},
+    responses={
+        200: {
+            "description": "Metrics in Prometheus's text format, or in OpenMetrics'.",
+            "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+        },
+        **problems("not-found"),
+    },
 )
-async def get_metrics(parts: TheParts) -> Response:
-    """Prometheus metrics, where they have no port of their own."""
+async def get_metrics(request: Request, parts: TheParts) -> Response:
+    """Prometheus metrics, where they have no port of their own; in OpenMetrics' form with exemplars."""
     if parts.settings.metrics_port:
         raise Problem("not-found", "The metrics have a port of their own here, for whoever runs the server.")
-    return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+    content, media_type = parts.metrics.tell(", ".join(request.headers.getlist("accept")))
+    return Response(content, headers={"Content-Type": media_type, "Vary": "Accept"})
 
 
 def _name(predictor: Predictor) -> ModelName:

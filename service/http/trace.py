@@ -1,9 +1,9 @@
 """The trace that a request belongs to, as its caller tells it: W3C's Trace Context."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -16,6 +16,7 @@ class Trace:
     trace_id: str = ""  # 32 hexadecimal digits
     parent_id: str = ""  # 16, of the caller's span
     state: str = ""  # what tracing systems add, key=value, …
+    context: SpanContext = field(default=INVALID_SPAN_CONTEXT, compare=False, repr=False)  # all of it
 
     def to_json(self) -> dict[str, str]:
         """The fields that are told."""
@@ -31,4 +32,9 @@ def read_trace(headers: Mapping[str, str]) -> Trace:
     span = get_current_span(_PROPAGATOR.extract(given)).get_span_context()
     if not span.is_valid:
         return Trace()
-    return Trace(f"{span.trace_id:032x}", f"{span.span_id:016x}", span.trace_state.to_header())
+    return Trace(f"{span.trace_id:032x}", f"{span.span_id:016x}", span.trace_state.to_header(), span)
+
+
+def tell_trace(span: SpanContext) -> str:
+    """A span of ours as `traceresponse` tells it, in the form of `traceparent`."""
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.account import Account, Answered
 from service.http.addresses import Photograph, address, recognise, tell
-from service.http.answers import Asked, make_answer
+from service.http.answers import Asked, Made, make_answer
 from service.http.cache import Name, to_keep
 from service.http.context import CLIENT_GONE
 from service.http.flights import Flight, Seen
@@ -23,7 +24,7 @@ from service.http.problems import Problem, problem_of_image
 from service.http.urgency import Urgency, deadline_passed
 from service.pipeline.batcher import BatcherClosed
 from service.pipeline.image_errors import ImageError
-from service.pipeline.predictor import Predictor, Prepared, Timings
+from service.pipeline.predictor import Predictor, Prepared
 from service.pipeline.queue import DeadlinePassed, QueueFull, clock
 from service.pipeline.soundness import HeadsNotFinite
 
@@ -55,16 +56,19 @@ class Walk:
     photograph: Photograph
     asked: Asked
     urgency: Urgency
+    account: Account
 
 
-async def walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency) -> Response:
+async def walk(
+    parts: Parts, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency, account: Account
+) -> Response:
     """Decode, run, merge, encode; equal photographs at the same time are decoded and run once.
 
     Raises: Problem: of the photograph, the queue, the engine or the deadline.
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
         photograph = await recognise(parts.pool, predictor, data, asked, urgency.caller)
-        one = Walk(parts, predictor, data, photograph, asked, urgency)
+        one = Walk(parts, predictor, data, photograph, asked, urgency, account)
         seen = None if urgency.alone else parts.cache.get(photograph)
         if seen is None:
             return await _fly(one, step)
@@ -73,14 +77,21 @@ async def walk(parts: Parts, predictor: Predictor, data: bytes, asked: Asked, ur
 
 
 async def walk_again(
-    parts: Parts, predictor: Predictor, photograph: Photograph, seen: Seen, asked: Asked, urgency: Urgency
+    parts: Parts,
+    predictor: Predictor,
+    photograph: Photograph,
+    seen: Seen,
+    asked: Asked,
+    urgency: Urgency,
+    account: Account,
 ) -> Response:
     """Make an answer of what is kept of a photograph.
 
     Raises: Problem: as `walk`.
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
-        return await _merge(Walk(parts, predictor, b"", photograph, asked, urgency), seen, step)
+        one = Walk(parts, predictor, b"", photograph, asked, urgency, account)
+        return await _merge(one, seen, step)
 
 
 async def unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
@@ -123,14 +134,22 @@ async def _run(one: Walk, flight: Flight) -> Seen:
     await parts.gate.enter(urgency.priority, urgency.deadline)
     flight.enter()
     prepared = await asyncio.get_running_loop().run_in_executor(parts.pool, _prepare, one)
+    parts.metrics.walks.pixels.observe(_pixels(prepared))
     parts.readiness.saturation.offer(_pixels(prepared))
-    merged = one.photograph.merged
+    span = one.account.span
+    parts.tracing.stages(span, prepared.begun, prepared.timings_ms)
     submitted = predictor.submit(
-        prepared, merged=merged, priority=urgency.priority, deadline=urgency.deadline
+        prepared,
+        merged=one.photograph.merged,
+        priority=urgency.priority,
+        deadline=urgency.deadline,
+        origin=one.account.traced,
     )
     flight.submitted = submitted
     try:
-        return Seen(prepared, await asyncio.wrap_future(submitted))
+        ran = await asyncio.wrap_future(submitted)
+        parts.tracing.stages(span, ran.begun, ran.timings_ms, {"panoptic.batch": ran.batch})
+        return Seen(prepared, ran)
     except (DeadlinePassed, BatcherClosed):
         raise
     except Exception as error:
@@ -149,24 +168,26 @@ async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> 
     step.flight, step.stage = None, "merge"
     loop = asyncio.get_running_loop()
     try:
-        response, timings, kept = await loop.run_in_executor(
-            parts.pool, _answer, one, seen, keeps and not shared
-        )
+        made, kept = await loop.run_in_executor(parts.pool, _answer, one, seen, keeps and not shared)
     except HeadsNotFinite as error:
         _tell_failure(one, "not_finite", error)
         raise EngineFailed from error
-    _count(one, seen, timings, shared=shared)
+    _count(one, seen, made, shared=shared)
     if kept is not None:
         parts.cache.keep(one.photograph, kept)
     if keeps:
         digest = address(one.photograph, one.asked)
         parts.cache.name(one.urgency.caller, digest, Name(one.photograph, one.asked))
-        tell(response, digest)
-    return response
+        tell(made.response, digest)
+    return made.response
 
 
-def _count(one: Walk, seen: Seen, timings: Timings, *, shared: bool) -> None:
-    parts = one.parts
+def _count(one: Walk, seen: Seen, made: Made, *, shared: bool) -> None:
+    parts, timings = one.parts, made.timings_ms
+    one.account.photographs.append(Answered(*seen.prepared.sizes.output, made.segments, timings))
+    merging = {stage: timings[stage] for stage in ("group", "encode")}
+    parts.tracing.stages(one.account.span, made.merged, merging)
+    parts.metrics.walks.segments.observe(made.segments)
     run = {*seen.prepared.timings_ms, *seen.ran.timings_ms} if shared else set()
     parts.metrics.observe_stages({stage: spent for stage, spent in timings.items() if stage not in run})
     if not (shared or seen.kept):
@@ -187,12 +208,12 @@ def _prepare(one: Walk) -> Prepared:
     return one.predictor.prepare(one.data, keep_photograph=one.photograph.shown)
 
 
-def _answer(one: Walk, seen: Seen, keeps: bool) -> tuple[Response, Timings, Seen | None]:
+def _answer(one: Walk, seen: Seen, keeps: bool) -> tuple[Made, Seen | None]:
     """The answer, and what is to be kept of the photograph."""
     if clock() >= one.urgency.deadline:
         raise DeadlinePassed("the deadline passed before the heads were merged")
-    response, timings = make_answer(one.predictor, seen.prepared, seen.ran, one.asked)
-    return response, timings, to_keep(seen) if keeps and not seen.kept else None
+    made = make_answer(one.predictor, seen.prepared, seen.ran, one.asked)
+    return made, to_keep(seen) if keeps and not seen.kept else None
 
 
 @asynccontextmanager

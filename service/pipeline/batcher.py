@@ -26,11 +26,12 @@ class BatcherClosed(Exception):
 
 
 @dataclass(frozen=True)
-class Release:
-    """A batch that left."""
+class Release(Generic[T]):
+    """A batch that left and was run."""
 
-    items: int
-    size: int  # allowed size that was run; above `items` it was padded
+    items: tuple[T, ...]
+    waited_s: tuple[float, ...]  # of each item
+    size: int  # allowed size that was run; above the number of items it was padded
     reason: Reason  # full: more waited; idle: all that waited; deadline: cut so that the first is in time
     seconds: float  # of the engine: from its start, or from the end of the batch before where that came later
 
@@ -57,7 +58,7 @@ class Batcher(Generic[T, R]):
         max_items: int,
         max_weight: int,
         ageing_s: float,
-        on_release: Callable[[Release], None],
+        on_release: Callable[[Release[T]], None],
         on_late: Callable[[int], None],
         lanes: int = 1,
     ):
@@ -121,6 +122,11 @@ class Batcher(Generic[T, R]):
         """Items that wait, those cancelled not counted."""
         with self._changed:
             return len(self._queue)
+
+    def depth_of(self, priority: Priority) -> int:
+        """Items of a priority that wait."""
+        with self._changed:
+            return sum(waiting.priority == priority for waiting in self._queue)
 
     @property
     def weight(self) -> int:
@@ -201,6 +207,7 @@ class Batcher(Generic[T, R]):
         return size, "full" if size < count else "idle"
 
     def _run_batch(self, lane: int, batch: list[Waiting[T, R]], size: int, reason: Reason) -> None:
+        begun = clock()
         try:
             results = self._run([waiting.item for waiting in batch], size)
             if len(results) != len(batch):
@@ -213,7 +220,9 @@ class Batcher(Generic[T, R]):
         with self._changed:
             self._last_key = batch[0].key
             self._pace.learn(self._last_key, size, seconds)
-        self._on_release(Release(len(batch), size, reason, seconds))
+        items = tuple(waiting.item for waiting in batch)
+        waited_s = tuple(begun - waiting.since for waiting in batch)
+        self._on_release(Release(items, waited_s, size, reason, seconds))
         for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)
 

@@ -21,6 +21,7 @@ from PIL import Image
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
 from service.backends import Backend, Heads, JpegDecoder, Maps, Merger
+from service.pipeline.batch import Batch
 from service.pipeline.batcher import Batcher, Release
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
@@ -46,7 +47,8 @@ class Prepared:
     sizes: Sizes
     orientation: int  # the EXIF orientation that was undone
     shown: NDArray[np.uint8] | None  # the photograph as an overlay shows it, where one is wanted
-    timings_ms: Timings = field(compare=False)
+    timings_ms: Timings = field(compare=False)  # decode and prepare
+    begun: float = field(compare=False)  # `time.perf_counter` when decoding began
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,23 @@ class Ran:
 
     output: Heads | Maps  # maps where it was merged in the graph
     timings_ms: Timings = field(compare=False)  # queue and infer
+    begun: float = field(compare=False)  # `time.perf_counter` when it was submitted
+    batch: int = field(compare=False)  # the number of the batch that it was in
 
 
 @dataclass(frozen=True)
 class _Job:
     picture: NDArray[np.uint8]
-    pixels: int  # of the photograph
+    sizes: Sizes
     merged: bool  # whether it is merged in the graph
+    origin: object
     submitted: float = field(default_factory=time.perf_counter)
+
+    @property
+    def pixels(self) -> int:
+        """Of the photograph."""
+        rows, columns = self.sizes.output
+        return rows * columns
 
     @property
     def key(self) -> tuple[int | str, ...]:
@@ -70,11 +81,12 @@ class _Job:
         return _key(self.picture.shape, merged=self.merged)
 
 
-class _Buffers(threading.local):
-    """Batches by shape, those of one lane's thread: another lane's are being read while they are written."""
+class _Lane(threading.local):
+    """What the thread of a lane has for itself: another lane's batch is being read while its own is written."""
 
     def __init__(self) -> None:
-        self.by_shape: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+        self.buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}  # by shape
+        self.batch = 0  # number of the one that was run last
 
 
 class Predictor:
@@ -93,7 +105,7 @@ class Predictor:
         choice: Choice | None = None,
         merger: Merger | None = None,
         decoder: JpegDecoder | None = None,
-        on_release: Callable[[Release], None] = lambda release: None,
+        on_batch: Callable[[Batch], None] = lambda batch: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
         """Start the engine's threads.
@@ -107,7 +119,8 @@ class Predictor:
             choice: why it is this backend, for those who ask.
             merger: the graphs with the merging in them, for photographs that may go there.
             decoder: a GPU's decoder of JPEG.
-            on_release, on_late: as the batcher's.
+            on_batch: called in an engine's thread after each batch, before its photographs go on.
+            on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
         """
@@ -123,7 +136,8 @@ class Predictor:
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
-        self._buffers = _Buffers()
+        self._lane = _Lane()
+        self._numbers = itertools.count(1)  # of batches
         self.batcher: Batcher[_Job, Ran] = Batcher(
             self._run,
             key=lambda job: job.key,
@@ -132,7 +146,7 @@ class Predictor:
             max_items=max_queue,
             max_weight=max_queue * max_pixels if max_queue_pixels is None else max_queue_pixels,
             ageing_s=ageing_s,
-            on_release=on_release,
+            on_release=lambda release: on_batch(self._told(release)),
             on_late=on_late,
             lanes=backend.lanes,
         )
@@ -162,7 +176,7 @@ class Predictor:
         )
         shown = self._shown(data, photograph) if keep_photograph else None
         timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
-        return Prepared(picture, sizes, photograph.orientation, shown, timings)
+        return Prepared(picture, sizes, photograph.orientation, shown, timings, begun)
 
     def merges(self, merging: MergingSpec) -> bool:
         """Whether a photograph may be merged in the graph, which knows one threshold, window and number of centers."""
@@ -176,18 +190,19 @@ class Predictor:
         merged: bool = False,
         priority: Priority = Priority.INTERACTIVE,
         deadline: float = math.inf,
+        origin: object = None,
     ) -> "Future[Ran]":
         """Queue a photograph for the engine.
 
         Args:
             merged: whether it is to be merged in the graph, which is done where it has the bucket's own size.
+            origin: whatever its caller wants to find again in its batch.
 
         Raises: QueueFull, BatcherClosed: as `Batcher.submit`.
         """
         sizes = prepared.sizes
-        rows, columns = sizes.output
         in_graph = merged and self.merger is not None and sizes.input == sizes.fitted == sizes.output
-        job = _Job(prepared.picture, rows * columns, in_graph)
+        job = _Job(prepared.picture, sizes, in_graph, origin)
         return self.batcher.submit(job, priority=priority, deadline=deadline)
 
     def finish(
@@ -256,17 +271,39 @@ class Predictor:
         engine = self.merger if jobs[0].merged and self.merger is not None else self.backend
         output = engine.run(self._gather(jobs, size))
         infer = _ms(begun)
+        self._lane.batch = next(self._numbers)
         return [
-            Ran(output.row(index), {"queue": _ms(job.submitted, begun), "infer": infer})
+            Ran(
+                output.row(index),
+                {"queue": _ms(job.submitted, begun), "infer": infer},
+                job.submitted,
+                self._lane.batch,
+            )
             for index, job in enumerate(jobs)
         ]
+
+    def _told(self, release: Release[_Job]) -> Batch:
+        """What a release was; it is that of the batch that this thread has just run."""
+        jobs = release.items
+        rows, columns = jobs[0].sizes.input
+        return Batch(
+            self._lane.batch,
+            len(jobs),
+            release.size,
+            release.reason,
+            release.waited_s,
+            release.seconds,
+            release.size * rows * columns,
+            sum(job.sizes.fitted[0] * job.sizes.fitted[1] for job in jobs),
+            tuple(job.origin for job in jobs),
+        )
 
     def _gather(self, jobs: list[_Job], size: int) -> NDArray[np.uint8]:
         """(size, H, W, 3), the jobs' pictures first; what pads the batch is whatever was there before."""
         if size == 1:
             return jobs[0].picture[None]
         shape = (size, *jobs[0].picture.shape)
-        buffer = self._buffers.by_shape.setdefault(shape, np.zeros(shape, np.uint8))
+        buffer = self._lane.buffers.setdefault(shape, np.zeros(shape, np.uint8))
         for row, job in zip(buffer, jobs, strict=False):
             np.copyto(row, job.picture)
         return buffer

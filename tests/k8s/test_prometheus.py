@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,38 +23,52 @@ pytestmark = pytest.mark.slow
 
 Ask = Callable[[str], list[float]]
 PHOTOGRAPHS = 6
-# What stays silent while nobody is refused, leaves or is late.
-SILENT = {"panoptic_rejected_total"}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Values of an expression, after photographs were answered and scraped more than once."""
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a Prometheus that has scraped a server more than once after photographs were answered."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed (apt install prometheus)")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    address = f"http://127.0.0.1:{port}"
     with running_server(EMBEDDED_BUNDLE, ["--backend", "onnxruntime", "--threads", "1"]) as server:
         _configure(folder, server.address.removeprefix("http://"))
         process = _start(folder, port)
-
-        def query(expression: str) -> list[float]:
-            address = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                found = json.load(answer)
-            assert found["status"] == "success"
-            return [float(each["value"][1]) for each in found["data"]["result"]]
-
         try:
-            _wait(lambda: query("panoptic_model_state"))
+            _wait(lambda: _values(address, "panoptic_model_state"))
             for _ in range(PHOTOGRAPHS):
-                request = urllib.request.Request(f"{server.address}/v1/panoptic", data=jpeg(320, 213))
+                request = urllib.request.Request(
+                    f"{server.address}/v1/panoptic", data=jpeg(320, 213), headers={"traceparent": PARENT}
+                )
                 urllib.request.urlopen(request, timeout=60).read()
-            _wait(lambda: [1] if sum(query("panoptic_batch_images_sum")) >= PHOTOGRAPHS else [])
-            _wait(lambda: query("panoptic:late:ratio_rate5m"))
-            yield query
+            _wait(lambda: [1] if sum(_values(address, "panoptic_batch_images_sum")) >= PHOTOGRAPHS else [])
+            _wait(lambda: _values(address, "panoptic:late:ratio_rate5m"))
+            yield address
         finally:
             process.terminate()
             process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def ask(address: str) -> Ask:
+    """Values of an expression."""
+    return lambda expression: _values(address, expression)
+
+
+def _values(address: str, expression: str) -> list[float]:
+    return [float(each["value"][1]) for each in _get(address, "query", query=expression)["result"]]
+
+
+def _get(address: str, what: str, **asked: str) -> Any:
+    with urllib.request.urlopen(
+        f"{address}/api/v1/{what}?{urllib.parse.urlencode(asked)}", timeout=10
+    ) as answer:
+        found = json.load(answer)
+    assert found["status"] == "success"
+    return found["data"]
 
 
 def _configure(folder: Path, target: str) -> None:
@@ -64,6 +79,7 @@ def _configure(folder: Path, target: str) -> None:
 
 def _start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     options = [f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}"]
+    options.append("--enable-feature=exemplar-storage")
     return subprocess.Popen(
         ["prometheus", *options, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
         stderr=subprocess.DEVNULL,
@@ -86,10 +102,22 @@ def _wait(found: Callable[[], list[float]]) -> None:
 def test_every_panel_has_an_answer(expression: str, ask: Ask) -> None:
     values = ask(plain(expression))
 
-    assert values or metrics_in(plain(expression)) & (AWAITED | SILENT)
+    assert values or metrics_in(plain(expression)) & AWAITED
 
 
 def test_the_numbers_are_those_of_what_was_asked(ask: Ask) -> None:
     assert ask('sum(panoptic_requests_total{route="/v1/panoptic",status="200"})') == [PHOTOGRAPHS]
     assert ask('sum(panoptic_model_state{state="ready"})') == [1]
     assert ask("panoptic:faults:ratio_rate5m") == [0.0]
+
+
+def test_prometheus_keeps_the_trace_of_a_latency(address: str) -> None:
+    found = _get(
+        address,
+        "query_exemplars",
+        query="panoptic_request_duration_seconds_bucket",
+        start="0",
+        end=str(time.time()),
+    )
+
+    assert {each["labels"]["trace_id"] for series in found for each in series["exemplars"]} == {TRACE}

@@ -105,6 +105,22 @@ def client(toy: Bundle) -> Iterator[httpx.Client]:
     thread.join(timeout=30)
 
 
+@pytest.fixture
+def start(toy: Bundle) -> Iterator[Callable[..., Any]]:
+    """Start servers of the whole app, whose engines can be held."""
+    from tests.service.running import Running  # it needs what stands above
+
+    running: list[Running] = []
+
+    def begin(**settings: Any) -> Running:
+        running.append(Running(toy, **settings))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.close()
+
+
 def photograph(name: str) -> Path:
     """A real photograph from a package: china.jpg, flower.jpg, rocket.jpg, coffee.png, chelsea.png."""
     for folder in (files("sklearn") / "datasets" / "images", files("skimage") / "data"):

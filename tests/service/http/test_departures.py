@@ -118,7 +118,7 @@ def test_who_leaves_before_the_gate_costs_nothing(
     server: httpx.Client, held: Held, held_predictor: Slow, scenes: Iterator[bytes]
 ) -> None:
     inside = [send(server, next(scenes)) for _ in range(4)]
-    wait_for(server, "panoptic_queue_depth 3.0")
+    wait_for(server, 'panoptic_queue_depth{priority="interactive"} 3.0')
     outside = [send(server, next(scenes)) for _ in range(40)]
     wait_for(server, "panoptic_waiting_photographs 40.0")
     for raw in outside:

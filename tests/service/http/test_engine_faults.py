@@ -55,7 +55,7 @@ def test_only_the_guilty_photograph_of_a_batch_is_an_error(
         sent += [
             pool.submit(client.post, URL, content=encode(each)) for each in (scenes[0], guilty, scenes[1])
         ]
-        while "panoptic_queue_depth 3.0" not in client.get("/metrics").text:
+        while 'panoptic_queue_depth{priority="interactive"} 3.0' not in client.get("/metrics").text:
             time.sleep(0.01)
         engine.free.set()
         answers = [future.result() for future in sent]

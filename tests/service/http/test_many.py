@@ -178,7 +178,7 @@ def test_a_caller_that_leaves_takes_all_its_photographs_along(
         head = f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: {accept}\r\n"
         raw.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         assert held.entered.wait(30)
-        while "panoptic_queue_depth 1.0" not in held_client.get("/metrics").text:
+        while 'panoptic_queue_depth{priority="interactive"} 1.0' not in held_client.get("/metrics").text:
             time.sleep(0.01)
     while "panoptic_inflight_requests 0.0" not in held_client.get("/metrics").text:
         time.sleep(0.01)

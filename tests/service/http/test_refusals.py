@@ -195,7 +195,7 @@ def test_a_caller_that_leaves_takes_its_photograph_out_of_the_queue(
                 f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(other_scene)}\r\n\r\n".encode()
                 + other_scene
             )
-            while "panoptic_queue_depth 1.0" not in held_client.get("/metrics").text:
+            while 'panoptic_queue_depth{priority="interactive"} 1.0' not in held_client.get("/metrics").text:
                 time.sleep(0.01)
         while 'panoptic_cancelled_total{stage="queue"} 1.0' not in held_client.get("/metrics").text:
             time.sleep(0.01)
@@ -203,7 +203,7 @@ def test_a_caller_that_leaves_takes_its_photograph_out_of_the_queue(
         first.result()
 
     assert held.images == 1
-    assert "panoptic_queue_depth 0.0" in held_client.get("/metrics").text
+    assert 'panoptic_queue_depth{priority="interactive"} 0.0' in held_client.get("/metrics").text
 
 
 def test_a_fault_of_ours_is_a_500_without_a_trace(

@@ -19,7 +19,7 @@ class Engine:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.sizes: list[int] = []
-        self.releases: list[Release] = []
+        self.releases: list[Release[int]] = []
         self.late = 0
         self.entered = threading.Event()
         self.free = threading.Event()
@@ -133,7 +133,7 @@ def test_the_reason_of_a_release_tells_whether_more_waited(start: Start, engine:
     engine.free.set()
     results(futures)
 
-    assert [(release.items, release.reason) for release in engine.releases] == [
+    assert [(len(release.items), release.reason) for release in engine.releases] == [
         (1, "idle"),
         (2, "full"),
         (1, "idle"),
@@ -409,7 +409,7 @@ class Lanes:
     def __init__(self) -> None:
         self.started: Queue[int] = Queue()
         self.free = {item: threading.Event() for item in range(10)}
-        self.releases: list[Release] = []
+        self.releases: list[Release[int]] = []
 
     def run(self, items: list[int], size: int) -> list[int]:
         self.started.put(items[0])
@@ -483,7 +483,10 @@ def test_a_third_batch_waits_for_a_lane_and_then_takes_all_that_wait(
 
     assert waited == 2
     assert results(futures) == [8, 10]
-    assert [(release.items, release.reason) for release in lanes.releases] == [(1, "idle"), (2, "idle")]
+    assert [(release.items, release.reason) for release in lanes.releases] == [
+        ((2,), "idle"),
+        ((4, 5), "idle"),
+    ]
 
 
 def test_what_fails_in_one_lane_harms_nobody_in_the_other(two_lanes: Batcher[int, int], lanes: Lanes) -> None:

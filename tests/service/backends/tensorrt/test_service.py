@@ -50,7 +50,7 @@ def predictor(bundle: Bundle, machine: Machine) -> Iterator[Predictor]:
 
 def prepared(bundle: Bundle, seed: int) -> Prepared:
     size = bundle.manifest.input.buckets[0]
-    return Prepared(pictures(bundle, 1, seed=seed)[0], Sizes(size, size, size), 1, None, {})
+    return Prepared(pictures(bundle, 1, seed=seed)[0], Sizes(size, size, size), 1, None, {}, 0.0)
 
 
 def heads_of(future: "Future[Ran]") -> Heads:

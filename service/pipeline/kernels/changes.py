@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.kernels.axis import Numbers
-from service.pipeline.kernels.bits import differing, lowest
+from service.pipeline.kernels.bits import lowest
 from service.pipeline.kernels.codes import Labels, Place
 from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.vectors import LANES, differing
 
 UP = 2
 """The number of PNG's filter that takes from every value the one above."""
@@ -26,7 +27,6 @@ ADLER = 65521
 Packed = NDArray[np.uint32]
 """Up to three bytes each, lowest first."""
 
-_STEP = 16  # pixels that are compared with those above at once
 _NONE, _BIT = np.uint32(0), np.uint32(1)
 _TOPS, _RESTS = np.uint32(0x80808080), np.uint32(0x7F7F7F7F)
 _BYTE, _EIGHT, _SIXTEEN = np.uint32(0xFF), np.uint32(8), np.uint32(16)
@@ -95,9 +95,9 @@ def _compare(
     here: Labels, above: Labels, colors: Packed, channels: int, begin: int, changes: Changes, count: int
 ) -> int:
     """Add the changes of a line; returns how many there are then."""
-    whole = here.size // _STEP * _STEP
+    whole = here.size // LANES * LANES
     x: Place
-    for start in range(0, whole, _STEP):
+    for start in range(0, whole, LANES):
         places = differing(here, above, start)
         while places != _NONE:
             x = start + np.int64(lowest(places))

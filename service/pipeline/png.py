@@ -1,6 +1,7 @@
 """PNG: a writer for maps of codes, which are flat areas with long borders, and for drawn pictures.
 
-One filter for all lines, Up, leaves zeros wherever a pixel equals the one above; what is left zlib-ng packs quickly.
+One filter for all lines, Up, leaves zeros wherever a pixel equals the one above. Of codes what is left is packed by a
+kernel of our own, which goes from change to change; of drawn pictures by zlib-ng.
 """
 
 import struct
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 from model.bundle import Size
+from service.pipeline.kernels.changes import UP
 from service.pipeline.kernels.codes import Labels
-from service.pipeline.kernels.lines import UP, up_lines
+from service.pipeline.kernels.deflate import deflate
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types
@@ -26,19 +28,19 @@ Texts = Mapping[str, str]
 def rgb_png(rgb: NDArray[np.uint8], texts: Texts | None = None) -> bytes:
     """Write (H, W, 3) in 24 bits."""
     rows, columns = rgb.shape[:2]
-    return _write((rows, columns), _RGB, b"", _filtered(rgb), texts)
+    return _write((rows, columns), _RGB, b"", _packed(rgb), texts)
 
 
 def code_png(codes: Labels, colors: NDArray[np.uint8], texts: Texts | None = None) -> bytes:
     """Write (H, W) codes in 24 bits, of which `colors`, (S, 3), holds the RGB."""
     rows, columns = codes.shape
-    return _write((rows, columns), _RGB, b"", up_lines(codes, colors), texts)
+    return _write((rows, columns), _RGB, b"", deflate(codes, colors), texts)
 
 
 def gray_png(gray: NDArray[np.uint8]) -> bytes:
     """Write (H, W) in 8 bits."""
     rows, columns = gray.shape
-    return _write((rows, columns), _GRAY, b"", _filtered(gray), None)
+    return _write((rows, columns), _GRAY, b"", _packed(gray), None)
 
 
 def palette_png(
@@ -51,13 +53,11 @@ def palette_png(
         palette: (P, 3) RGB of up to 256 colours.
     """
     rows, columns = codes.shape
-    lines = up_lines(codes, np.ascontiguousarray(numbers[:, None]))
-    return _write((rows, columns), _PALETTE, _chunk(b"PLTE", palette.tobytes()), lines, texts)
+    content = deflate(codes, numbers[:, None])
+    return _write((rows, columns), _PALETTE, _chunk(b"PLTE", palette.tobytes()), content, texts)
 
 
-def _write(
-    size: Size, color_type: int, palette: bytes, lines: NDArray[np.uint8], texts: Texts | None
-) -> bytes:
+def _write(size: Size, color_type: int, palette: bytes, content: bytes, texts: Texts | None) -> bytes:
     header = struct.pack(">IIBBBBB", size[1], size[0], 8, color_type, 0, 0, 0)
     return b"".join(
         [
@@ -65,20 +65,20 @@ def _write(
             _chunk(b"IHDR", header),
             *(_chunk(b"iTXt", _text(keyword, text)) for keyword, text in (texts or {}).items()),
             palette,
-            _chunk(b"IDAT", zlib_ng.compress(lines, _LEVEL)),
+            _chunk(b"IDAT", content),
             _chunk(b"IEND", b""),
         ]
     )
 
 
-def _filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, C) to (H, 1 + W C): the filter's number, and of each value how far above the upper one."""
+def _packed(pixels: NDArray[np.uint8]) -> bytes:
+    """The filtered lines of (H, W, C): the filter's number, and of each value how far above the upper one."""
     values = pixels.reshape(len(pixels), -1)
     lines = np.empty((len(values), values.shape[1] + 1), np.uint8)
     lines[:, 0] = UP
     lines[0, 1:] = values[0]
     np.subtract(values[1:], values[:-1], out=lines[1:, 1:])
-    return lines
+    return bytes(zlib_ng.compress(lines, _LEVEL))
 
 
 def _text(keyword: str, text: str) -> bytes:

@@ -35,7 +35,20 @@ def _highest(typing: Any, bits: Any) -> Any:
     return types.uint32(types.uint32), build
 
 
+def _write_word(typing: Any, written: Any, place: Any, word: Any) -> Any:
+    """Write 8 bytes, the lowest first, at any place of an array of bytes."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.gep(data, [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(written, types.int64, types.uint64), build
+
+
 # They are called without the context that their types ask for.
 ones: Any = intrinsic(_ones)
 lowest: Any = intrinsic(_lowest)
 highest: Any = intrinsic(_highest)
+write_word: Any = intrinsic(_write_word)

@@ -58,8 +58,9 @@ def lay(found: Codes, y0: int, y1: int, x0: int, x1: int, code: int) -> None:
     """Write and count a rectangle of one code."""
     value = np.uint16(code)
     for y in range(y0, y1):
-        for x in range(x0, x1):
-            found.codes[y, x] = value
+        row = found.codes[y]
+        for x in range(np.uint64(x0), np.uint64(x1)):  # signed places would be looked at one by one
+            row[x] = value
     height, width = y1 - y0, x1 - x0
     counts = found.counts[code]
     counts[AREA] += height * width

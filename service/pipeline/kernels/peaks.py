@@ -12,6 +12,7 @@ from service.pipeline.kernels.enlarge import enlarge
 _COLD = -1
 _ROOM = 4096  # peaks that fit at first
 _ROUNDING = np.float32(1 - 2.0**-17)
+_LEAST = np.float32(-np.inf)
 
 
 class _Hot(NamedTuple):
@@ -47,11 +48,12 @@ def find_peaks(
 def _warm_up(heat: Floats, rows: Axis, columns: Axis, limit: np.float32) -> _Hot:
     """Enlarge the heat of all blocks with any above the limit."""
     numbers = np.empty((rows.first.size, columns.first.size), np.int32)
-    count = _find(heat, rows, columns, limit, numbers, np.empty(heat.shape[1], np.float32))
+    places = np.empty((numbers.size, 2), np.int32)  # of which only as much as is written takes memory
+    count = _find(heat, rows, columns, limit, numbers, places, np.empty(heat.shape[1], np.float32))
     side = (rows.longest, columns.longest)
     hot = _Hot(
         numbers,
-        np.empty((count, 2), np.int32),
+        places[:count],
         np.empty(count, np.float32),
         np.empty((count, *side), np.float32),
     )
@@ -62,44 +64,55 @@ def _warm_up(heat: Floats, rows: Axis, columns: Axis, limit: np.float32) -> _Hot
 
 @entry
 def _find(
-    heat: Floats, rows: Axis, columns: Axis, limit: np.float32, numbers: Numbers, hottest: Floats
+    heat: Floats,
+    rows: Axis,
+    columns: Axis,
+    limit: np.float32,
+    numbers: Numbers,
+    places: Numbers,
+    hottest: Floats,
 ) -> int:
-    """Number the blocks of which any cell may be above the limit; returns how many there are.
+    """Number the blocks of which any cell may be above the limit, and list their places; returns how many there are.
 
     Args:
         hottest: (w,) scratch.
     """
     count = 0
     for r in range(rows.first.size):
+        row = numbers[r]
+        for q in range(row.size):
+            row[q] = _COLD
+        top = _LEAST
         for x in range(hottest.size):
             hottest[x] = heat[rows.first[r], x]
         for y in range(rows.first[r] + 1, rows.last[r] + 1):
+            values = heat[y]
             for x in range(hottest.size):
-                hottest[x] = max(hottest[x], heat[y, x])
+                hottest[x] = max(hottest[x], values[x])
+        for x in range(hottest.size):
+            top = max(top, hottest[x])
+        if not top > limit * _ROUNDING:
+            continue  # most rows of most photographs
         for q in range(columns.first.size):
-            numbers[r, q] = _COLD
             if _highest(hottest, columns.first[q], columns.last[q]) > limit * _ROUNDING:
-                numbers[r, q] = count
+                places[count, 0], places[count, 1] = r, q
+                row[q] = count
                 count += 1
     return count
 
 
 @entry
 def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, scratch: Floats) -> None:
-    """Write places, pixels and hottest pixel of the blocks that have a number."""
-    for r in range(rows.first.size):
-        for q in range(columns.first.size):
-            number = hot.numbers[r, q]
-            if number == _COLD:
-                continue
-            hot.places[number, 0], hot.places[number, 1] = r, q
-            block = hot.pixels[number]
-            enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
-            top = block[0, 0]
-            for y in range(rows.start[r + 1] - rows.start[r]):
-                for x in range(columns.start[q + 1] - columns.start[q]):
-                    top = max(top, block[y, x])
-            hot.tops[number] = top
+    """Write pixels and hottest pixel of the blocks that have a number."""
+    for number in range(hot.tops.size):
+        r, q = hot.places[number, 0], hot.places[number, 1]
+        block = hot.pixels[number]
+        enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
+        top = block[0, 0]
+        for y in range(rows.start[r + 1] - rows.start[r]):
+            for x in range(columns.start[q + 1] - columns.start[q]):
+                top = max(top, block[y, x])
+        hot.tops[number] = top
 
 
 @entry

@@ -1,7 +1,7 @@
 """Squares: blocks of four by four pixels between two by two cells.
 
-Where heads have stride 4 and the photograph is not resized, almost all blocks are squares. Their sides are known when
-the kernels are compiled, so that their 16 pixels go through the processor's vectors together.
+Where heads have stride 4 and the photograph is not resized, almost all blocks are squares. Their 16 pixels go through
+the processor's vectors together.
 """
 
 from typing import NamedTuple
@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.backends import Floats
-from service.pipeline.kernels.arithmetic import mix
 from service.pipeline.kernels.axis import Axis, Numbers
 from service.pipeline.kernels.bits import lowest, ones
 from service.pipeline.kernels.candidates import Candidates, list_candidates
 from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.codes import Codes, count_square
 from service.pipeline.kernels.compiler import inner
-from service.pipeline.kernels.nearest import nearest
+from service.pipeline.kernels.nearest import UNCLEAR, nearest
+from service.pipeline.kernels.vectors import LANES, fill, mix_square, raise_best, replace, where, write_square
 from service.pipeline.kernels.votes import Votes, owner_of
 
 SIDE = 4
-_PLACES = SIDE * SIDE
-_ALL = np.uint32((1 << _PLACES) - 1)
-_NONE, _BIT = np.uint32(0), np.uint32(1)
+_ALL = np.uint32((1 << LANES) - 1)
+_NONE = np.uint32(0)
 _ONE = np.float32(1)
 
 
@@ -66,8 +65,8 @@ def lay_squares(rows: Axis, columns: Axis) -> Squares:
 
 def no_square(candidates: Candidates) -> Square:
     """Scratch to be written."""
-    values, best, down, across = np.empty((4, _PLACES), np.float32)
-    classes, codes = np.empty((2, _PLACES), np.int32)
+    values, best, down, across = np.empty((4, LANES), np.float32)
+    classes, codes = np.empty((2, LANES), np.int32)
     return Square(values, best, classes, codes, down, across, candidates)
 
 
@@ -97,21 +96,23 @@ def merge_square(
     label: int,
 ) -> None:
     """Fill in a square that no short-cut takes whole; `label` is its class where all pixels share one."""
-    things = True
-    owner = -1
+    count, things, owner = 0, True, UNCLEAR
     if label < 0:
         count = list_candidates(semantic, ranking, rows, columns, r, q, square.candidates)
         things = _classify(semantic, rows, columns, squares, r, q, square, count, isthing)
         if things and votes.centers.y.size > 0:
             owner = owner_of(votes, rows, columns, r, q)
     else:
-        for place in range(_PLACES):
-            square.classes[place] = label
-    if not things or votes.centers.y.size == 0:
-        for place in range(_PLACES):
-            square.codes[place] = square.classes[place]
-    else:
-        _give_to_centers(rows, columns, squares, r, q, square, isthing, votes, owner)
+        fill(square.classes, label)
+    for place in range(LANES):
+        square.codes[place] = square.classes[place]
+    if owner >= 0:
+        for turn in range(count):
+            number = square.candidates.listed[turn]
+            if isthing[number]:
+                replace(square.codes, square.classes, number, isthing.size + owner)
+    elif things and votes.centers.y.size > 0:
+        _give_to_centers(rows, columns, squares, r, q, square, isthing, votes)
     _write(found, rows.start[r], columns.start[q], square, isthing.size)
 
 
@@ -131,16 +132,12 @@ def _classify(
     number = square.candidates.listed[0]
     things = isthing[number]
     _enlarge(semantic[number], rows, columns, squares, r, q, _ONE, square.best)
-    for place in range(_PLACES):
-        square.classes[place] = number
+    fill(square.classes, number)
     for turn in range(1, count):
         number = square.candidates.listed[turn]
         things = things or isthing[number]
         _enlarge(semantic[number], rows, columns, squares, r, q, _ONE, square.values)
-        for place in range(_PLACES):
-            higher = square.values[place] > square.best[place]
-            square.classes[place] = number if higher else square.classes[place]
-            square.best[place] = square.values[place] if higher else square.best[place]
+        raise_best(square.values, square.best, square.classes, number)
     return things
 
 
@@ -157,13 +154,9 @@ def _enlarge(
 ) -> None:
     """As `enlarge`, of a square."""
     i, j = rows.first[r], columns.first[q]
-    a, b, c, d = plane[i, j], plane[i, j + 1], plane[i + 1, j], plane[i + 1, j + 1]
-    across_rest, across_weight = squares.across_rest[q], squares.across_weight[q]
-    down_rest, down_weight = squares.down_rest[r], squares.down_weight[r]
-    for place in range(_PLACES):
-        high = mix(a, b, across_rest[place], across_weight[place])
-        low = mix(c, d, across_rest[place], across_weight[place])
-        values[place] = mix(high, low, down_rest[place], down_weight[place]) * scale
+    corners = (plane[i, j], plane[i, j + 1], plane[i + 1, j], plane[i + 1, j + 1])
+    across, down = (squares.across_rest, squares.across_weight), (squares.down_rest, squares.down_weight)
+    mix_square(corners, scale, across, q, down, r, values)
 
 
 @inner
@@ -176,35 +169,26 @@ def _give_to_centers(
     square: Square,
     isthing: NDArray[np.bool_],
     votes: Votes,
-    owner: int,
 ) -> None:
-    """Write the codes of a square with things; `owner` is the center of all its pixels where it is known."""
-    if owner < 0:
-        _enlarge(votes.offset[0], rows, columns, squares, r, q, votes.scale, square.down)
-        _enlarge(votes.offset[1], rows, columns, squares, r, q, votes.scale, square.across)
+    """Give each pixel of a thing to the center that is nearest to its own vote."""
+    _enlarge(votes.offset[0], rows, columns, squares, r, q, votes.scale, square.down)
+    _enlarge(votes.offset[1], rows, columns, squares, r, q, votes.scale, square.across)
     y0, x0 = rows.start[r], columns.start[q]
-    for place in range(_PLACES):
-        number = square.classes[place]
-        if isthing[number]:
-            center = owner
-            if center < 0:
-                y = rows.places[y0 + place // SIDE] + square.down[place]
-                x = columns.places[x0 + place % SIDE] + square.across[place]
-                center = nearest(votes.centers, y, x)
-            number = isthing.size + center
-        square.codes[place] = number
+    for place in range(LANES):
+        if isthing[square.classes[place]]:
+            y = rows.places[y0 + place // SIDE] + square.down[place]
+            x = columns.places[x0 + place % SIDE] + square.across[place]
+            square.codes[place] = isthing.size + nearest(votes.centers, y, x)
 
 
 @inner
 def _write(found: Codes, y0: int, x0: int, square: Square, classes: int) -> None:
     """Write a square's codes and count them."""
-    for y in range(SIDE):
-        for x in range(SIDE):
-            found.codes[y0 + y, x0 + x] = np.uint16(square.codes[y * SIDE + x])
+    write_square(found.codes, y0, x0, square.codes)
     left = _ALL
     while left != _NONE:
         code = square.codes[lowest(left)]
-        places = _where(square.codes, code)
+        places = where(square.codes, code)
         left = left & ~places
         count_square(found, y0, x0, places, code)
         if code >= classes:
@@ -216,16 +200,6 @@ def _count_votes(votes: NDArray[np.int64], labels: Numbers, places: np.uint32, c
     """Count the classes at the places that a center got."""
     while places != _NONE:
         label = labels[lowest(places)]
-        alike = places & _where(labels, label)
+        alike = places & where(labels, label)
         places = places & ~alike
         votes[center, label] += np.int64(ones(alike))
-
-
-@inner
-def _where(values: Numbers, value: int) -> np.uint32:
-    """The places that hold a value, as bits."""
-    wanted = np.int32(value)
-    bits = _NONE
-    for place in range(_PLACES):
-        bits |= _BIT << np.uint32(place) if values[place] == wanted else _NONE
-    return bits

@@ -5,7 +5,7 @@ import numpy as np
 from service.pipeline.kernels.axis import axis
 from service.pipeline.kernels.classes import rank
 from service.pipeline.kernels.codes import rename
-from service.pipeline.kernels.lines import up_lines
+from service.pipeline.kernels.deflate import deflate
 from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
@@ -29,4 +29,4 @@ def warm() -> None:
     classes, cells = np.zeros(len(found.counts), np.int32), np.arange(2, dtype=np.int32)
     score(semantic, ranking, found.codes, found.counts, classes, lay_reading(cells, cells))
     rename(found.codes, classes, np.empty((2, 2), np.int32))
-    up_lines(found.codes, np.zeros((len(found.counts), 3), np.uint8))
+    deflate(found.codes, np.zeros((len(found.counts), 3), np.uint8))

@@ -1,0 +1,233 @@
+"""Deflate: a picture of codes as the zlib stream that a PNG holds, made of the changes from line to line alone.
+
+The filtered lines, of which almost all bytes are zeros, are never written out, packed or summed up byte by byte.
+"""
+
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.kernels.axis import Numbers
+from service.pipeline.kernels.bits import write_word
+from service.pipeline.kernels.changes import Packed, find_changes, no_changes
+from service.pipeline.kernels.codes import Labels
+from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.huffman import LONGEST_CODE, Code, make_code, no_code, no_tree
+from service.pipeline.kernels.tokens import (
+    COPY,
+    DISTANCES,
+    END,
+    LITERALS,
+    MOST,
+    ZEROS,
+    distance_symbol,
+    length_symbol,
+    no_tokens,
+    tell,
+)
+
+_HEADER = b"\x78\x01"  # zlib's: a window of 32 kB, packed quickly
+_BAND = 1 << 18  # pixels that are told in one block of the stream
+_LENGTH_SYMBOLS = 19  # of the code that tells the codes' lengths
+_LENGTH_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+_LONGEST_LENGTH_CODE = 7
+_ZEROS, _MANY_ZEROS = 17, 18  # symbols: 3 to 10 and 11 to 138 lengths of 0
+_DYNAMIC = 2  # kind of a block that brings its codes
+_SIXTEEN, _REST = np.uint32(16), np.uint32(0x7FFF)  # a copy's parts
+_THREE, _SEVEN, _WHOLE = (
+    np.uint64(3),
+    np.uint64(7),
+    np.uint64(0x38),
+)  # bytes of a number of bits, and what is left
+
+
+class _Codes(NamedTuple):
+    """The codes of a block."""
+
+    literals: Code
+    distances: Code
+    lengths: Code  # tells the lengths of the other two
+
+
+class _Head(NamedTuple):
+    """What stands before a block's tokens: some bits at a time, and how many they are; and scratch."""
+
+    bits: Numbers
+    counts: Numbers
+    told: Numbers  # symbols that tell the codes' lengths, with what they tell further
+    times: Numbers  # how often these occur
+    order: Numbers
+
+
+def deflate(codes: Labels, colors: NDArray[np.uint8]) -> bytes:
+    """Pack a picture of codes, filtered by PNG's Up.
+
+    Args:
+        codes: (H, W).
+        colors: (S, C) values of each code, C up to 3.
+    """
+    rows, columns = codes.shape
+    channels = colors.shape[1]
+    packed = np.zeros((len(colors), 4), np.uint8)
+    packed[:, :channels] = colors
+    values = packed.view("<u4")[:, 0].astype(np.uint32)
+    band = max(1, min(rows, _BAND // columns))
+    size = band * (1 + columns * channels)
+    changes, sums = no_changes(band * columns, band), np.array([1, rows * (1 + columns * channels)], np.int64)
+    parts, state = [_HEADER], np.zeros(3, np.uint64)
+    for first in range(0, rows, band):
+        last = min(first + band, rows)
+        count = find_changes(codes, first, last, values, channels, changes, sums)
+        tokens = no_tokens(size)
+        there = tell(changes, count, (last - first) * (1 + columns * channels), channels, tokens)
+        parts.append(
+            _block(tokens.listed[:there], tokens.literals, tokens.distances, state, last=last == rows)
+        )
+    parts.append(struct.pack(">HH", *sums[::-1]))
+    return b"".join(parts)
+
+
+def _block(
+    listed: Packed, literals: Numbers, distances: Numbers, state: NDArray[np.uint64], *, last: bool
+) -> bytes:
+    """Write a block of tokens.
+
+    Args:
+        state: (3,) bits that are no whole byte yet, their number, and the number of bytes that are written.
+    """
+    literals[END] += 1
+    codes, tree, head = _no_codes(), no_tree(), _no_head()
+    make_code(literals, LONGEST_CODE, codes.literals, tree)
+    make_code(distances, LONGEST_CODE, codes.distances, tree)
+    there = _list_lengths(codes, head)
+    make_code(head.times, _LONGEST_LENGTH_CODE, codes.lengths, tree)
+    count = _write_head(codes, head, there, last)
+    written = np.empty(_bits(literals, distances, codes, head) // 8 + 16, np.uint8)
+    _write(listed, codes, head, count, written, state)
+    if last and state[1]:
+        written[int(state[2])] = state[0]
+        state[2] += np.uint64(1)
+    return written[: int(state[2])].tobytes()
+
+
+def _no_codes() -> _Codes:
+    return _Codes(no_code(LITERALS), no_code(DISTANCES), no_code(_LENGTH_SYMBOLS))
+
+
+def _no_head() -> _Head:
+    size = LITERALS + DISTANCES
+    bits, counts = np.empty((2, 4 + _LENGTH_SYMBOLS + 2 * size), np.int32)
+    told, times = np.empty(size, np.int32), np.zeros(_LENGTH_SYMBOLS, np.int32)
+    return _Head(bits, counts, told, times, np.array(_LENGTH_ORDER, np.int32))
+
+
+def _bits(literals: Numbers, distances: Numbers, codes: _Codes, head: _Head) -> int:
+    """Bits that a block takes, at most."""
+    copies = int(literals[END + 1 :].sum())
+    words = int(literals @ codes.literals.lengths) + int(distances @ codes.distances.lengths)
+    return words + copies * (5 + 13) + LONGEST_CODE * head.bits.size
+
+
+@entry
+def _list_lengths(codes: _Codes, head: _Head) -> int:
+    """List the symbols that tell both codes' lengths, with the number of zeros beside those of zeros."""
+    count, zeros = 0, 0
+    for place in range(LITERALS + DISTANCES + 1):
+        length = 1
+        if place < LITERALS:
+            length = codes.literals.lengths[place]
+        elif place < LITERALS + DISTANCES:
+            length = codes.distances.lengths[place - LITERALS]
+        if length == 0:
+            zeros += 1
+            continue
+        while zeros > 0:
+            some = min(zeros, 138)
+            if some >= 3:
+                head.told[count] = (_MANY_ZEROS if some > 10 else _ZEROS) | some << 5
+            else:
+                some, head.told[count] = 1, 0
+            head.times[head.told[count] & 31] += 1
+            zeros -= some
+            count += 1
+        if place < LITERALS + DISTANCES:
+            head.told[count] = length
+            head.times[length] += 1
+            count += 1
+    return count
+
+
+@entry
+def _write_head(codes: _Codes, head: _Head, there: int, last: bool) -> int:
+    """Write a block's kind and its codes' lengths; returns how many entries of the head there are."""
+    count = _put(head, 0, int(last) | _DYNAMIC << 1, 3)
+    count = _put(head, count, (LITERALS - 257) | (DISTANCES - 1) << 5 | (_LENGTH_SYMBOLS - 4) << 10, 14)
+    for place in range(_LENGTH_SYMBOLS):
+        count = _put(head, count, codes.lengths.lengths[head.order[place]], 3)
+    for place in range(there):
+        symbol, further = head.told[place] & 31, head.told[place] >> 5
+        count = _put(head, count, codes.lengths.bits[symbol], codes.lengths.lengths[symbol])
+        if symbol == _ZEROS:
+            count = _put(head, count, further - 3, 3)
+        elif symbol == _MANY_ZEROS:
+            count = _put(head, count, further - 11, 7)
+    return count
+
+
+@inner
+def _put(head: _Head, place: int, bits: int, count: int) -> int:
+    head.bits[place], head.counts[place] = bits, count
+    return place + 1
+
+
+@entry
+def _write(
+    listed: Packed,
+    codes: _Codes,
+    head: _Head,
+    there: int,
+    written: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> None:
+    """Write the head, the tokens, and the block's end."""
+    literals = codes.literals
+    held, count, at = state[0], state[1], np.int64(0)
+    longest_bits, longest_count = _copy_bits(codes, MOST, np.uint32(0))
+    for place in range(there + listed.size + 1):
+        repeated = np.int64(1)
+        if place < there:
+            bits, length = np.int64(head.bits[place]), np.int64(head.counts[place])
+        elif place == there + listed.size:
+            bits, length = np.int64(literals.bits[END]), np.int64(literals.lengths[END])
+        else:
+            token = listed[place - there]
+            if token < COPY:
+                bits, length = np.int64(literals.bits[token]), np.int64(literals.lengths[token])
+            elif token < ZEROS:
+                bits, length = _copy_bits(codes, (token & ~COPY) >> _SIXTEEN, token & _REST)
+            else:
+                bits, length, repeated = longest_bits, longest_count, np.int64(token & ~ZEROS)
+        for _ in range(repeated):
+            held |= np.uint64(bits) << count
+            count += np.uint64(length)
+            write_word(written, at, held)
+            at += np.int64(count >> _THREE)
+            held >>= count & _WHOLE
+            count &= _SEVEN
+    state[0], state[1], state[2] = held, count, np.uint64(at)
+
+
+@inner
+def _copy_bits(codes: _Codes, length: int | np.uint32, rest: np.uint32) -> tuple[np.int64, np.int64]:
+    """The bits that tell a copy, and how many they are."""
+    symbol, more, further = length_symbol(length)
+    bits, count = np.int64(codes.literals.bits[symbol]), np.int64(codes.literals.lengths[symbol])
+    bits |= further << count
+    count += more
+    symbol, more, further = distance_symbol(rest)
+    bits |= np.int64(codes.distances.bits[symbol]) << count
+    count += codes.distances.lengths[symbol]
+    bits |= further << count
+    return bits, count + more

@@ -17,7 +17,8 @@ from service.pipeline.coco import mask_document, panoptic_document
 from service.pipeline.encode import describe, panoptic_png, rle_masks, to_json
 from service.pipeline.overlay import draw_overlay, encode_overlay
 from service.pipeline.panoptic import Panoptic
-from service.pipeline.predictor import Predictor, Prepared, Ran, Timings
+from service.pipeline.predictor import Predictor, Prepared
+from service.pipeline.runs import Ran, Timings
 from service.pipeline.selection import Selection, select
 
 _NEEDS: dict[Format, tuple[Output, ...]] = {

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from service.pipeline.predictor import Prepared, Ran
+from service.pipeline.predictor import Prepared
+from service.pipeline.runs import Ran
 
 
 @dataclass(frozen=True)

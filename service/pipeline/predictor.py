@@ -6,7 +6,6 @@ The server, the command and the evaluation all take the same steps: `prepare`, `
 import itertools
 import math
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +19,9 @@ from PIL import Image
 
 from model.bundle import Bundle, BundleError, Manifest, MergingSpec, Size
 from model.fit import Sizes, choose_bucket, fit, fitted_size, resize
-from service.backends import Backend, Heads, JpegDecoder, Maps, Merger
+from service.backends import Backend, JpegDecoder, Maps, Merger
 from service.pipeline.batch import Batch
-from service.pipeline.batcher import Batcher, Release
+from service.pipeline.batcher import Batcher
 from service.pipeline.choice import Choice
 from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
@@ -33,10 +32,8 @@ from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
 from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
+from service.pipeline.runs import Job, Ran, Runs, Timings, elapsed_ms, key_of
 from service.pipeline.soundness import check_finite
-
-Timings = dict[str, float]
-"""Milliseconds of every stage, in order: decode, prepare, queue, infer, group, and what comes after."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +46,6 @@ class Prepared:
     shown: NDArray[np.uint8] | None  # the photograph as an overlay shows it, where one is wanted
     timings_ms: Timings = field(compare=False)  # decode and prepare
     begun: float = field(compare=False)  # `time.perf_counter` when decoding began
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What the network said of a photograph, N = 1."""
-
-    output: Heads | Maps  # maps where it was merged in the graph
-    timings_ms: Timings = field(compare=False)  # queue and infer
-    begun: float = field(compare=False)  # `time.perf_counter` when it was submitted
-    batch: int = field(compare=False)  # the number of the batch that it was in
-
-
-@dataclass(frozen=True)
-class _Job:
-    picture: NDArray[np.uint8]
-    sizes: Sizes
-    merged: bool  # whether it is merged in the graph
-    origin: object
-    submitted: float = field(default_factory=time.perf_counter)
-
-    @property
-    def pixels(self) -> int:
-        """Of the photograph."""
-        rows, columns = self.sizes.output
-        return rows * columns
-
-    @property
-    def key(self) -> tuple[int | str, ...]:
-        """What jobs of one batch share."""
-        return _key(self.picture.shape, merged=self.merged)
-
-
-class _Lane(threading.local):
-    """What the thread of a lane has for itself: another lane's batch is being read while its own is written."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}  # by shape
-        self.batch = 0  # number of the one that was run last
 
 
 class Predictor:
@@ -136,17 +95,16 @@ class Predictor:
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
-        self._lane = _Lane()
-        self._numbers = itertools.count(1)  # of batches
-        self.batcher: Batcher[_Job, Ran] = Batcher(
-            self._run,
+        runs = Runs(backend, merger)
+        self.batcher: Batcher[Job, Ran] = Batcher(
+            runs.run,
             key=lambda job: job.key,
             weight=lambda job: job.pixels,
             pace=self.pace,
             max_items=max_queue,
             max_weight=max_queue * max_pixels if max_queue_pixels is None else max_queue_pixels,
             ageing_s=ageing_s,
-            on_release=lambda release: on_batch(self._told(release)),
+            on_release=lambda release: on_batch(runs.told(release)),
             on_late=on_late,
             lanes=backend.lanes,
         )
@@ -175,7 +133,7 @@ class Predictor:
             box=photograph.box,
         )
         shown = self._shown(data, photograph) if keep_photograph else None
-        timings = {"decode": _ms(begun, decoded), "prepare": _ms(decoded)}
+        timings = {"decode": elapsed_ms(begun, decoded), "prepare": elapsed_ms(decoded)}
         return Prepared(picture, sizes, photograph.orientation, shown, timings, begun)
 
     def merges(self, merging: MergingSpec) -> bool:
@@ -202,7 +160,7 @@ class Predictor:
         """
         sizes = prepared.sizes
         in_graph = merged and self.merger is not None and sizes.input == sizes.fitted == sizes.output
-        job = _Job(prepared.picture, sizes, in_graph, origin)
+        job = Job(prepared.picture, sizes, in_graph, origin)
         return self.batcher.submit(job, priority=priority, deadline=deadline)
 
     def finish(
@@ -219,7 +177,7 @@ class Predictor:
             panoptic = merge_maps(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
         else:
             panoptic = merge_heads(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)
-        return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": _ms(begun)}
+        return panoptic, {**prepared.timings_ms, **ran.timings_ms, "group": elapsed_ms(begun)}
 
     def prove(self) -> None:
         """Time the batch sizes, and run the goldens alone and as every row of a full batch, in all lanes at once.
@@ -266,48 +224,6 @@ class Predictor:
             photograph = read_photograph(data, max_pixels=self.max_pixels, needed=shown_size)
         return resize(photograph.pixels, size, photograph.box)
 
-    def _run(self, jobs: list[_Job], size: int) -> list[Ran]:
-        begun = time.perf_counter()
-        engine = self.merger if jobs[0].merged and self.merger is not None else self.backend
-        output = engine.run(self._gather(jobs, size))
-        infer = _ms(begun)
-        self._lane.batch = next(self._numbers)
-        return [
-            Ran(
-                output.row(index),
-                {"queue": _ms(job.submitted, begun), "infer": infer},
-                job.submitted,
-                self._lane.batch,
-            )
-            for index, job in enumerate(jobs)
-        ]
-
-    def _told(self, release: Release[_Job]) -> Batch:
-        """What a release was; it is that of the batch that this thread has just run."""
-        jobs = release.items
-        rows, columns = jobs[0].sizes.input
-        return Batch(
-            self._lane.batch,
-            len(jobs),
-            release.size,
-            release.reason,
-            release.waited_s,
-            release.seconds,
-            release.size * rows * columns,
-            sum(job.sizes.fitted[0] * job.sizes.fitted[1] for job in jobs),
-            tuple(job.origin for job in jobs),
-        )
-
-    def _gather(self, jobs: list[_Job], size: int) -> NDArray[np.uint8]:
-        """(size, H, W, 3), the jobs' pictures first; what pads the batch is whatever was there before."""
-        if size == 1:
-            return jobs[0].picture[None]
-        shape = (size, *jobs[0].picture.shape)
-        buffer = self._lane.buffers.setdefault(shape, np.zeros(shape, np.uint8))
-        for row, job in zip(buffer, jobs, strict=False):
-            np.copyto(row, job.picture)
-        return buffer
-
     def _learn_pace(self) -> None:
         """Time batch sizes in one bucket as far as they pay; other buckets are expected to take as long a pixel.
 
@@ -331,13 +247,9 @@ class Predictor:
             merged = 0.0 if self.merger is None else run(size, self.merger)
             for rows, columns in buckets:
                 share = rows * columns / (first[0] * first[1])
-                self.pace.learn(_key((rows, columns, 3), merged=False), size, seconds * share)
+                self.pace.learn(key_of((rows, columns, 3), merged=False), size, seconds * share)
                 if self.merger is not None:
-                    self.pace.learn(_key((rows, columns, 3), merged=True), size, merged * share)
-
-
-def _key(shape: tuple[int, ...], *, merged: bool) -> tuple[int | str, ...]:
-    return (*shape, "merged") if merged else shape
+                    self.pace.learn(key_of((rows, columns, 3), merged=True), size, merged * share)
 
 
 def _centers_of(merging: MergingSpec) -> tuple[float, int, int]:
@@ -364,7 +276,3 @@ def _gray_jpeg(rows: int, columns: int) -> bytes:
     file = BytesIO()
     Image.new("RGB", (columns, rows), (128, 128, 128)).save(file, "JPEG")
     return file.getvalue()
-
-
-def _ms(begun: float, ended: float | None = None) -> float:
-    return ((time.perf_counter() if ended is None else ended) - begun) * 1000

@@ -15,7 +15,8 @@ from model.fit import Sizes
 from service.backends import Heads
 from service.http.readiness import Readiness
 from service.metrics import Metrics
-from service.pipeline.predictor import Predictor, Prepared, Ran
+from service.pipeline.predictor import Predictor, Prepared
+from service.pipeline.runs import Ran
 from service.watchdog import illness
 from tests.service.backends.tensorrt.fake import LOADED, Machine, compute
 from tests.service.backends.tensorrt.test_runner import channels, open_runner, pictures, write_record

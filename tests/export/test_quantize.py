@@ -37,6 +37,15 @@ def test_the_convolutions_are_int8_but_depthwise_ones_and_the_last_of_each_head(
     assert {output for node in plain for output in node.output} == {"semantic", "center", "offset"}
 
 
+def test_what_a_convolution_gives_is_rounded_only_where_another_one_reads_it(int8: Bundle) -> None:
+    nodes = onnx.load(int8.model).graph.node
+    rounded = {output for node in nodes if node.op_type == "DequantizeLinear" for output in node.output}
+
+    read = {name for node in nodes if node.op_type == "Conv" for name in node.input}
+
+    assert rounded and rounded <= read
+
+
 def test_it_is_smaller_and_says_that_it_is_int8(int8: Bundle, bundle: Bundle) -> None:
     assert (int8.precision, bundle.precision) == ("int8", "fp32")
     assert int8.manifest.files[MODEL].size < bundle.manifest.files[MODEL].size / 3

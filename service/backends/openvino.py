@@ -1,5 +1,6 @@
 """OpenVINO on the CPU."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class OpenVino:
         openvino = _import()
         self.name = f"OpenVINO {openvino.__version__.partition('-')[0]}"
         self.precision = precision
-        core = openvino.Core()
+        core = _core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise BundleError("This processor does not compute in bf16. Ask for --precision fp32 or auto.")
         try:
@@ -52,6 +53,16 @@ class OpenVino:
     def close(self) -> None:
         """Free the compiled model."""
         self._request = None
+
+
+@cache
+def _core() -> Any:
+    """One for the whole life of the process.
+
+    OpenVINO 2026 lays a signal stack under the thread that first asks for the CPU, and unmaps it with its core; where
+    another thread did that, the next signal (a SIGTERM, a child's end) would kill the process by SIGSEGV.
+    """
+    return _import().Core()
 
 
 def _import() -> Any:

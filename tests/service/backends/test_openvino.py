@@ -1,5 +1,6 @@
 """OpenVINO: the same contract and the same answers as ONNX Runtime."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,38 @@ def test_the_next_batch_leaves_the_heads_of_the_last_one_alone(toy: Bundle) -> N
     backend.close()
 
     np.testing.assert_array_equal(first.semantic, kept)
+
+
+SIGNAL_AFTER_CLOSING = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+from model.bundle import read_bundle
+from service.backends import open_backend
+
+signal.signal(signal.SIGUSR1, lambda number, frame: print("the signal was handled"))
+held = [open_backend(read_bundle(Path(sys.argv[1])), "openvino", "fp32", threads=1)]
+
+def drop():
+    held.pop().close()
+    gc.collect()
+
+thread = threading.Thread(target=drop)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_signals_are_handled_after_another_thread_has_closed_the_engine(toy: Bundle) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_AFTER_CLOSING, str(toy.path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "the signal was handled\n"), done.stderr
 
 
 def test_a_file_that_is_no_graph_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, recipe: Recipe, report: Repo
         report(f"tracing {variant.name} into an ONNX graph")
         write_graph(network, folder / MODEL)
         report("answering the goldens with torch")
-        goldens = write_goldens(folder, network, recipe.buckets, golden, merging)
+        goldens = write_goldens(folder, network, recipe.buckets, golden, merging, recipe.equal_pixels)
         report("comparing torch with ONNX Runtime")
         pictures = [fit(photograph, recipe.buckets, variant.input.pad_value) for photograph in photographs]
         pictures = pictures or [picture for _, picture in goldens]

@@ -23,12 +23,14 @@ def write_goldens(
     buckets: Sequence[Size],
     photograph: Photograph | None,
     merging: MergingSpec,
+    equal_pixels: float = EQUAL_PIXELS,
 ) -> list[tuple[Golden, Picture]]:
     """Write picture and expected answer for every bucket; torch and the plain merging give the answer.
 
     Args:
         folder:     the bundle's directory.
         photograph: None draws a picture.
+        equal_pixels: share of them that an engine must answer alike, 0 to 1.
     """
     (folder / FOLDER).mkdir()
     goldens = []
@@ -37,7 +39,7 @@ def write_goldens(
         labels = answer(run_network(network, picture.as_batch()), picture, network.variant, merging)
         stem = f"{FOLDER}/{bucket[0]}x{bucket[1]}"
         golden = Golden(
-            bucket=bucket, image=f"{stem}.png", panoptic=f"{stem}.panoptic.png", equal_pixels=EQUAL_PIXELS
+            bucket=bucket, image=f"{stem}.png", panoptic=f"{stem}.panoptic.png", equal_pixels=equal_pixels
         )
         Image.fromarray(picture.image).save(folder / golden.image)
         Image.fromarray(encode_labels(labels)).save(folder / golden.panoptic)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from export import ExportError
+from export.goldens import EQUAL_PIXELS
 from export.onnx_graph import INPUT, side_form
 from model.bundle import (
     Certificate,
@@ -37,6 +38,7 @@ class Recipe:
     images: tuple[Path, ...] = ()  # photographs for the certificate; none: the goldens
     golden: Path | None = None  # a photograph; none: a drawn picture
     card: Path | None = None  # a model card in Markdown, kept as README.md
+    equal_pixels: float = EQUAL_PIXELS  # share of a golden that every engine must answer alike
     url: str | None = None  # where the weights were fetched
 
 

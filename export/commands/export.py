@@ -80,6 +80,14 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
     "--golden", type=FILE, metavar="PHOTO", help="Photograph for the self-test.  [default: a drawing]"
 )
 @click.option(
+    "--equal-pixels",
+    type=click.FloatRange(0, 1),
+    default=0.995,
+    show_default=True,
+    help="Share of a golden's pixels that every engine must answer as torch did. Less lets bf16 in: show first, by"
+    " panoptic-evaluate, that it keeps the figures.",
+)
+@click.option(
     "--card",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
@@ -101,6 +109,7 @@ def export(
     grid: Literal["input", "output"] | None,
     images: tuple[Path, ...],
     golden: Path | None,
+    equal_pixels: float,
     card: Path | None,
 ) -> None:
     """Make a bundle, for the service to serve, of CHECKPOINT: a weights file of panoptic-train (safetensors), of
@@ -131,6 +140,7 @@ def export(
         grid=grid or ("input" if network.flavour == "own" else "output"),
         images=photographs(images),
         golden=golden,
+        equal_pixels=equal_pixels,
         card=card,
         url=url,
     )

@@ -217,7 +217,7 @@ def open_jpeg_decoder(device: Device) -> JpegDecoder:
 
 
 def precisions(bundle: Bundle, runtime: Runtime) -> tuple[Precision, ...]:
-    """Number formats in which a runtime may run a bundle's graph, the quickest first."""
+    """Number formats in which a runtime may run a bundle's graph, the one that is mostly the quickest first."""
     if bundle.precision == "fp32" and runtime == "openvino":
         return "bf16", "fp32"
     if bundle.precision == "fp32" and runtime == "tensorrt":

@@ -40,7 +40,7 @@ def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle
     card = tmp_path_factory.mktemp("card") / "card.md"
     card.write_text("# A model of no use\n")
     arguments = [str(checkpoint), "--out", str(out), "--buckets", "64x96,96x64", "--batch-sizes", "1,2,3"]
-    arguments += ["--card", str(card)]
+    arguments += ["--card", str(card), "--equal-pixels", "0.99"]
     export.main(arguments, standalone_mode=False)
     return read_bundle(out)
 

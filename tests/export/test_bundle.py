@@ -49,6 +49,10 @@ def test_every_bucket_has_a_golden_of_its_size(bundle: Bundle) -> None:
     assert tuple(sizes) == bundle.manifest.input.buckets
 
 
+def test_every_golden_says_how_much_of_it_must_be_answered_alike(bundle: Bundle) -> None:
+    assert {golden.equal_pixels for golden in bundle.manifest.goldens} == {0.99}
+
+
 def test_verify_proves_a_sound_bundle_against_its_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bundle: Bundle, checkpoint: Path
 ) -> None:

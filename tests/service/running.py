@@ -49,7 +49,7 @@ class Running:
             seconds: that a batch is believed to take, of whatever size.
         """
         predictor = self.app.state.parts.readiness.predictor
-        predictor.backend = held = Waiting(predictor.backend)
+        predictor.runs.backend = held = Waiting(predictor.runs.backend)
         predictor.pace.sizes = predictor.batch_sizes
         for size in predictor.batch_sizes * 50:  # until what was measured at the start is forgotten
             predictor.pace.learn((*BUCKETS[0], 3), size, seconds)

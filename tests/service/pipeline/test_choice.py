@@ -67,11 +67,24 @@ def test_of_two_that_answer_rightly_the_quicker_is_taken_and_the_other_closed(go
         )
         return opened[runtime]
 
-    choice = choose_backend(golden_toy, threads=1, open_=open_)
+    choice = choose_backend(golden_toy, precision="fp32", threads=1, open_=open_)
 
     assert (choice.reason, choice.backend) == ("fastest", opened["openvino"])
     assert opened["onnxruntime"].closed
     assert [trial.milliseconds is None for trial in choice.trials] == [False, False]
+
+
+@pytest.mark.parametrize("quick", ["bf16", "fp32"])
+def test_of_a_runtime_s_formats_the_quicker_is_taken_too(golden_toy: Bundle, quick: str) -> None:
+    def open_(bundle: Bundle, runtime: str, precision: str, *, threads: int) -> Slow:
+        takes = 0 if (runtime, precision) == ("openvino", quick) else 0.2
+        return Slow(open_backend(bundle, threads=threads), seconds=takes)
+
+    choice = choose_backend(golden_toy, threads=1, open_=open_)
+
+    taken = min(choice.trials, key=lambda trial: trial.milliseconds or 0)
+    assert len(choice.trials) == 3
+    assert (taken.runtime, taken.precision) == ("openvino", quick)
 
 
 def test_an_engine_that_lies_is_dropped_with_the_reason(golden_toy: Bundle) -> None:

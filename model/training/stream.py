@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from model.curriculum import Curriculum
-from model.training.augmentation import augment, paste_things
+from model.training.augmentation import augment, mix_classes, paste_things
 from model.training.datasets import Sample, open_source
 from model.training.recipe import Recipe
 from model.training.targets import Targets, make_targets, stack
@@ -72,6 +72,8 @@ class BatchStream(Dataset[Batch]):
             crop = self._draw()
             if torch.rand(()) < self.recipe.augmentation.paste:
                 crop = paste_things(crop, self._draw(), self.things)
+            if torch.rand(()) < self.recipe.augmentation.mix:
+                crop = mix_classes(crop, self._draw())
         return crop
 
     def _draw(self) -> Sample:

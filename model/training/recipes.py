@@ -13,10 +13,10 @@ STREET = Recipe(
     variant="efficientnet-lite0",
     curriculum="street",
     sources=(
-        Source("coco_nc/train", "coco", 0.38),
-        Source("coco_open/train", "coco", 0.12),
-        Source("labelmefacade/train", "labelmefacade", 0.25),
-        Source("camvid/train", "camvid", 0.25),
+        Source("coco_nc/train", "coco", 0.45),
+        Source("coco_open/train", "coco", 0.15),
+        Source("labelmefacade/train", "labelmefacade", 0.2),
+        Source("camvid/train", "camvid", 0.2),
     ),
     validation=(
         Source("coco_nc/val", "coco"),
@@ -24,7 +24,7 @@ STREET = Recipe(
         Source("camvid/val", "camvid"),
     ),
     augmentation=Augmentation(
-        crop=(256, 352), scale=WithinRectangle((384, 512), 0.55, 1.6), colour=0.3, paste=0.25
+        crop=(256, 352), scale=WithinRectangle((384, 512), 0.45, 1.8), colour=0.5, paste=0.25, mix=0.5
     ),
     targets=TargetSpec(sigma=6.0, small_area=1024, small_weight=2.0),
     losses=LossSpec(hard_pixels=0.3, center=100.0, offset=0.03),
@@ -33,9 +33,9 @@ STREET = Recipe(
     "850 photographs of LabelMeFacade; the backbone started from ImageNet weights (EfficientNet-Lite0, Apache-2.0)",
     steps=8000,
     batch=4,
-    learning_rate=1.5e-3,
+    learning_rate=1.0e-3,
     backbone_rate=0.3,
-    weight_decay=0.02,
+    weight_decay=0.05,
     warm_up=200,
     ema=0.998,
     freeze_backbone_norm=True,

@@ -26,7 +26,7 @@ LOOKS_A_SECOND = 20  # native stacks take milliseconds to read
 
 # A stack belongs to the first of these of which it holds a frame; idle ones are left out.
 STAGES = (
-    ("idle", ("select (selectors.py", "Batcher._next_batch", "Queue.get", "_worker (concurrent/futures/thread.py:81")),
+    ("idle", ("select (selectors.py", "Batcher._next_batch")),
     ("decode", ("service/pipeline/jpeg.py", "service/pipeline/images.py")),
     ("fit", ("model/fit.py",)),
     ("soundness", ("service/pipeline/soundness.py",)),
@@ -42,6 +42,7 @@ STAGES = (
     ("HTTP", ("uvicorn/", "service/http/", "asyncio/")),
 )  # fmt: skip
 REST = "rest"
+WAITS = "_worker (concurrent/futures/thread.py"  # a pool's thread without work, where no Python frame is below
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,6 +100,9 @@ def count_stages(stacks: Iterable[str]) -> dict[str, int]:
     seen: Counter[str] = Counter()
     for line in stacks:
         frames, _, count = line.rpartition(" ")
+        python = [frame for frame in frames.split(";") if ".py:" in frame]
+        if python and python[-1].startswith(WAITS):
+            continue
         found = (name for name, marks in STAGES if any(mark in frames for mark in marks))
         seen[next(found, REST)] += int(count)
     return {name: seen[name] for name in (*(name for name, _ in STAGES[1:]), REST)}

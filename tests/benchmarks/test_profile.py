@@ -7,6 +7,7 @@ STACKS = [
     "thread (7): photograph_0;_answer (service/http/walk.py:215);merge (service/pipeline/kernels/merge.py:64) 5",
     "thread (1): MainThread;run (asyncio/runners.py:118);select (selectors.py:468);epoll_wait (libc.so.6) 70",
     "thread (1): MainThread;run (asyncio/runners.py:118);run_asgi (uvicorn/protocols/http/httptools_impl.py:80) 4",
+    "thread (7): photograph_0;run (threading.py:975);_worker (concurrent/futures/thread.py:9);sem_wait (libc.so.6) 50",
     "thread (3): other;start (nowhere.py:1) 2",
 ]
 

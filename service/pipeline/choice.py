@@ -72,8 +72,8 @@ def choose_backend(
                 refused.append(opened)
             else:
                 passed.append((opened, Trial(each, format_)))
-                if each == "tensorrt":
-                    break  # on a GPU the formats after it take longer; a processor may compute bf16 in detours
+                if opened.gpu is not None:
+                    break  # the formats after it take longer there; a processor may compute bf16 in detours
     if not passed:
         raise BundleError(_nothing(bundle, refused))
     if len(passed) == 1:

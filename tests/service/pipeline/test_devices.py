@@ -20,7 +20,9 @@ def without_gpu(bundle: Bundle, runtime: str, precision: str, *, threads: int, d
 def with_gpu(opened: list[Any]) -> Any:
     def open_(bundle: Bundle, runtime: str, precision: str, *, threads: int, device: Device) -> Backend:
         opened.append((runtime, precision, str(device)))
-        return open_backend(bundle, "onnxruntime", "fp32", threads=threads)
+        engine: Any = open_backend(bundle, "onnxruntime", "fp32", threads=threads)
+        engine.gpu = object()  # as of an engine on a GPU
+        return engine
 
     return open_
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from export import ExportError
-from export.goldens import EQUAL_PIXELS
+from export import EQUAL_PIXELS, ExportError
 from export.onnx_graph import INPUT, side_form
 from model.bundle import (
     Certificate,

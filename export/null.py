@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from export import ExportError
+from export import EQUAL_PIXELS, ExportError
 from export.bundle import built_beside, check_place, list_files
 from export.certificate import Agreement, answer, make_certificate, open_graph
-from export.goldens import EQUAL_PIXELS, FOLDER, encode_labels
+from export.goldens import FOLDER, encode_labels
 from export.manifest import Recipe, check_sizes, make_manifest
 from export.onnx_graph import INPUT, OPSET, OUTPUTS
 from export.pictures import Picture, exact

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from export import ExportError
+from export import EQUAL_PIXELS, ExportError
 from export.commands.words import FILE, Sizes, photographs, read_buckets, report_step, tell_bundle
 from model.variants import VARIANTS
 
@@ -82,7 +82,7 @@ def read_numbers(context: click.Context, option: click.Parameter, text: str) -> 
 @click.option(
     "--equal-pixels",
     type=click.FloatRange(0, 1),
-    default=0.995,
+    default=EQUAL_PIXELS,
     show_default=True,
     help="Share of a golden's pixels that every engine must answer as torch did. Less lets bf16 in: show first, by"
     " panoptic-evaluate, that it keeps the figures.",

@@ -102,7 +102,9 @@ def test_every_reference_leads_somewhere() -> None:
         elif isinstance(node, list):
             yield from (found for value in node for found in references(value))
 
-    for reference in set(references(DOCUMENT)):
+    found = set(references(DOCUMENT))
+    assert found
+    for reference in found:
         place: Any = DOCUMENT
         for step in reference.removeprefix("#/").split("/"):
             place = place[step]

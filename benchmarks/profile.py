@@ -42,7 +42,8 @@ STAGES = (
     ("HTTP", ("uvicorn/", "service/http/", "asyncio/")),
 )  # fmt: skip
 REST = "rest"
-WAITS = "_worker (concurrent/futures/thread.py"  # a pool's thread without work, where no Python frame is below
+# A pool's thread without work, where no Python frame is below.
+WAITS = "_worker (concurrent/futures/thread.py"
 
 
 def main(arguments: list[str] | None = None) -> int:

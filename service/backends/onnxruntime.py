@@ -1,5 +1,13 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime on the CPU.
 
+One batch alone is computed by all threads. Beside another one a batch does better without them: two that are computed
+whole, each by a thread of its own, wait for nobody, where the threads of one batch wait for each other after every
+operator. So there are two lanes and two sessions, and one arena for both.
+"""
+
+import threading
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +18,66 @@ from model.merged import MAPS, TABLES, find_merged
 from service.backends import Heads, Maps, Pictures, first_line
 
 _INPUT_TYPE = "tensor(uint8)"
+_SLOW = 1.0  # seconds a picture from which a batch has all threads for itself
+_AS_REQUESTED = 1  # an arena grows by what is asked for, not to the next power of two
 
 
 class OnnxRuntime:
-    """The bundle's ONNX graph in one session; it owns the session's threads and memory."""
+    """The bundle's ONNX graph in two sessions; they own their threads."""
 
     device = "cpu"
-    lanes = 1  # a second batch would only share the cores with the first
     gpu = None
 
     def __init__(self, bundle: Bundle, *, threads: int):
         self.name = _name()
         self.precision: Precision = bundle.precision
-        self._session = _open(bundle.model, threads)
         self._input = bundle.manifest.input.name
         self._outputs = [output.name for output in bundle.manifest.heads.outputs]
-        _compare(bundle, self._session)
+        self._lock = threading.Lock()
+        self._running = 0
+        self._known: set[tuple[int, ...]] = set()  # shapes that were run
+        self._alone = _open(bundle.model, threads)
+        _compare(bundle, self._alone)
+        self._beside = self._alone
+        if threads > 1 and self._is_quick(bundle):
+            # The thread that runs a batch computes too: two of them and the pool are as many as there may be.
+            self._beside = _open(bundle.model, threads - 1)
+        self.lanes = 1 if self._beside is self._alone else 2
 
     def run(self, batch: Pictures) -> Heads:
         """Run uint8 RGB (N, H, W, 3)."""
-        found = self._session.run(self._outputs, {self._input: batch})
+        with self._lock:
+            session = self._beside if self._running else self._alone
+            self._running += 1
+        try:
+            found = session.run(self._outputs, {self._input: batch}, self._options(batch.shape))
+        finally:
+            with self._lock:
+                self._running -= 1
         heads = dict(zip(self._outputs, found, strict=True))
         return Heads(*(np.asarray(heads[name], np.float32) for name in ("semantic", "center", "offset")))
 
     def close(self) -> None:
-        """Free the session."""
-        self._session = None
+        """Free the sessions."""
+        self._alone = self._beside = None
+
+    def _is_quick(self, bundle: Bundle) -> bool:
+        """Whether one picture is computed so soon that a caller may do without half of the threads."""
+        picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
+        begun = time.perf_counter()
+        self.run(picture)
+        return time.perf_counter() - begun < _SLOW
+
+    def _options(self, shape: tuple[int, ...]) -> Any:
+        """Batches give back the memory that they took the first time: the start tries more of them than are used."""
+        if shape[0] == 1 or shape in self._known:
+            return None
+        self._known.add(shape)
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return options
 
 
 class OnnxRuntimeMerger:
@@ -62,6 +104,19 @@ def _name() -> str:
     return f"ONNX Runtime {onnxruntime.__version__}"
 
 
+@cache
+def _share_arena() -> None:
+    """Have one arena for all sessions of the process: two would each keep what a batch takes."""
+    import onnxruntime
+
+    onnxruntime.create_and_register_allocator(
+        onnxruntime.OrtMemoryInfo(
+            "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+        ),
+        onnxruntime.OrtArenaCfg(0, _AS_REQUESTED, -1, -1),
+    )
+
+
 def _open(graph: Path, threads: int) -> Any:
     """A session on the processor.
 
@@ -73,8 +128,8 @@ def _open(graph: Path, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # An arena keeps what the largest batch took, for ever; without one a single photograph runs as quickly.
-    options.enable_cpu_mem_arena = False
+    _share_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     # A spinning engine thread would take the core that decodes the next photograph.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -1,13 +1,18 @@
 """ONNX Runtime: the graph must be what the manifest says."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import service.backends.onnxruntime as module
 from model.bundle import MODEL, Bundle, BundleError
 from service.backends import open_backend
-from tests.service.toy import write_toy
+from service.backends.onnxruntime import OnnxRuntime
+from tests.service.toy import golden_scene, write_toy
 
 
 def test_heads_come_at_network_stride_whatever_the_bucket_and_batch(toy: Bundle) -> None:
@@ -36,3 +41,82 @@ def test_a_graph_with_another_input_than_its_manifest_says_is_refused(toy: Bundl
 
     with pytest.raises(BundleError, match="'pictures'"):
         open_backend(other, threads=1)
+
+
+class Held:
+    """A session that holds its runs until they are let go, and keeps the options they came with."""
+
+    def __init__(self, session: Any):
+        self._session = session
+        self.entered = threading.Semaphore(0)
+        self.free = threading.Event()
+        self.options: list[Any] = []
+
+    def run(self, outputs: list[str], feed: dict[str, Any], options: Any) -> Any:
+        self.options.append(options)
+        self.entered.release()
+        assert self.free.wait(10)
+        return self._session.run(outputs, feed, options)
+
+
+def hold(backend: OnnxRuntime) -> tuple[Held, Held]:
+    backend._alone, backend._beside = held = Held(backend._alone), Held(backend._beside)
+    return held
+
+
+def test_a_batch_beside_another_leaves_the_threads_to_it_and_one_alone_has_them_again(toy: Bundle) -> None:
+    backend = OnnxRuntime(toy, threads=2)
+    batch = golden_scene()[None]
+    expected = backend.run(batch)
+    alone, beside = hold(backend)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(backend.run, batch)
+        assert alone.entered.acquire(timeout=10)
+        second = threads.submit(backend.run, batch)
+        assert beside.entered.acquire(timeout=10)
+        alone.free.set()
+        beside.free.set()
+        found = [first.result(), second.result()]
+    backend.run(batch)
+    backend.close()
+
+    assert (len(alone.options), len(beside.options)) == (2, 1)
+    for heads in found:
+        for name in ("semantic", "center", "offset"):
+            np.testing.assert_array_equal(getattr(heads, name), getattr(expected, name))
+
+
+def test_a_run_that_failed_counts_as_over(toy: Bundle) -> None:
+    backend = OnnxRuntime(toy, threads=2)
+    with pytest.raises(Exception, match="Got invalid dimensions"):
+        backend.run(np.zeros((1, 96, 128, 4), np.uint8))
+    alone, _ = hold(backend)
+    alone.free.set()
+
+    backend.run(golden_scene()[None])
+
+    assert len(alone.options) == 1
+
+
+def test_one_thread_has_one_lane_and_two_have_two(toy: Bundle) -> None:
+    assert [OnnxRuntime(toy, threads=threads).lanes for threads in (1, 2, 3)] == [1, 2, 2]
+
+
+def test_where_a_picture_takes_long_a_batch_has_all_threads(
+    toy: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SLOW", 0.0)
+
+    assert OnnxRuntime(toy, threads=2).lanes == 1
+
+
+def test_larger_batches_give_memory_back_the_first_time(toy: Bundle) -> None:
+    backend = OnnxRuntime(toy, threads=1)
+    session, _ = hold(backend)
+    session.free.set()
+
+    for size in (1, 2, 2, 4):
+        backend.run(np.repeat(golden_scene()[None], size, axis=0))
+
+    assert [options is not None for options in session.options] == [False, True, False, True]

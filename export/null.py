@@ -99,8 +99,8 @@ def _count() -> Part:
 def _normalise(numbers: Input) -> Part:
     """A nought for each picture, (N, 1, 1, 1), out of a corner of the normalised picture."""
     constants: dict[str, NDArray[Any]] = {
-        "mean": np.array(numbers.mean, np.float32),
-        "std": np.array(numbers.std, np.float32),
+        "mean": np.array(numbers.mean, np.float32)[:, None, None],
+        "std": np.array(numbers.std, np.float32)[:, None, None],
         "zero": np.array(0, np.float32),
         "first": np.zeros(3, np.int64),
         "second": np.ones(3, np.int64),
@@ -108,10 +108,10 @@ def _normalise(numbers: Input) -> Part:
     }
     nodes = [
         helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["pixels", "mean"], ["centred"]),
+        helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Sub", ["planes", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "std"], ["normal"]),
-        helper.make_node("Transpose", ["normal"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Slice", ["planes", "first", "second", "axes"], ["corner"]),
+        helper.make_node("Slice", ["normal", "first", "second", "axes"], ["corner"]),
         helper.make_node("Mul", ["corner", "zero"], ["naught"]),
     ]
     return nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()]

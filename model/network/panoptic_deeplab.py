@@ -50,11 +50,12 @@ class PanopticDeepLab(nn.Module):
 def normalize(images: Tensor, spec: Input) -> Tensor:
     """(N, H, W, 3) RGB 0-255 of any dtype to (N, 3, H, W) float32 as the network eats it.
 
-    The cast precedes the permutation: TensorRT refuses to transpose uint8.
+    The cast precedes the permutation: TensorRT refuses to transpose uint8. The arithmetic follows it: on planes ONNX
+    Runtime does it several times faster than on pixels of three numbers.
     """
-    mean = torch.tensor(spec.mean, device=images.device)
-    std = torch.tensor(spec.std, device=images.device)
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+    mean = torch.tensor(spec.mean, device=images.device)[:, None, None]
+    std = torch.tensor(spec.std, device=images.device)[:, None, None]
+    return (images.float().permute(0, 3, 1, 2) - mean) / std
 
 
 def upsample(heads: Heads, variant: Variant, size: tuple[int, int]) -> Heads:

@@ -1,5 +1,6 @@
 """The command panoptic-serve: one process, one model, one port."""
 
+import gc
 import logging
 import signal
 import sys
@@ -58,6 +59,9 @@ def serve(settings: Settings) -> None:
             failures.append(readiness.error)
             server.should_exit = True
         elif readiness.state == "ready":
+            # What the start made stays: a full collection need not walk it, which stopped all for 75 ms.
+            gc.collect()
+            gc.freeze()
             _say(_ready(readiness, address(listener)))
 
     app = create_app(settings, on_state=on_state)

@@ -49,11 +49,15 @@ def read_target(url: str, query: str = "") -> Target:
     return Target(host, port, f"{path}?{asked}" if asked else path)
 
 
-def post(target: Target, content: bytes, media_type: str = "image/jpeg") -> bytes:
-    """The bytes of a request that posts a photograph and wants a run of its own, however many send the same."""
+def post(target: Target, content: bytes, media_type: str = "image/jpeg", *, alone: bool = True) -> bytes:
+    """The bytes of a request that posts a photograph.
+
+    Args:
+        alone: whether it wants a run of its own, however many send the same at a time.
+    """
     head = (
         f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nContent-Type: {media_type}\r\n"
-        "Cache-Control: no-cache\r\n"
+        f"{'Cache-Control: no-cache' if alone else 'Accept: */*'}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

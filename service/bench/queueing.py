@@ -33,8 +33,11 @@ def predicted_ms(
 ) -> NDArray[np.float64]:
     """Latency of each arrival as the queue predicts it.
 
+    A photograph alone may have several cores and be through sooner than one server of the queue, which then counts.
+
     Args:
         capacity: images a second, of all servers together.
         unloaded_ms: a photograph's way where no other is there: the sum of its stages' times.
     """
-    return waits(arrivals, servers=servers, service_s=servers / capacity) * 1000 + unloaded_ms
+    service_s = servers / capacity
+    return waits(arrivals, servers=servers, service_s=service_s) * 1000 + max(unloaded_ms, service_s * 1000)

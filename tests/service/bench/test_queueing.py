@@ -39,9 +39,15 @@ def test_the_mean_wait_of_one_server_is_that_of_pollaczek_and_khinchin() -> None
 
 
 def test_without_a_crowd_a_latency_is_the_way_through_the_stages() -> None:
+    found = predicted_ms(np.array([0.0, 5.0, 9.0]), servers=2, capacity=10, unloaded_ms=300)
+
+    assert found.tolist() == [300, 300, 300]
+
+
+def test_no_latency_is_below_the_time_that_a_server_is_busy() -> None:
     found = predicted_ms(np.array([0.0, 5.0, 9.0]), servers=2, capacity=10, unloaded_ms=30)
 
-    assert found.tolist() == [30, 30, 30]
+    assert found.tolist() == [200, 200, 200]
 
 
 def server_of(capacity: float, rates: list[float], errors_above: float = float("inf")) -> Offer:

@@ -17,6 +17,8 @@ from service.settings import SettingsError
 ROUTE = "/v1/panoptic"  # where an address names none
 FAILURE = (ConnectionError, OSError, httptools.HttpParserError)
 
+_ALONE = "Cache-Control: no-cache\r\n"  # no run is shared
+
 
 @dataclass(frozen=True)
 class Target:
@@ -57,7 +59,7 @@ def post(target: Target, content: bytes, media_type: str = "image/jpeg", *, alon
     """
     head = (
         f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nContent-Type: {media_type}\r\n"
-        f"{'Cache-Control: no-cache' if alone else 'Accept: */*'}\r\n"
+        f"{_ALONE if alone else ''}"
         f"Content-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

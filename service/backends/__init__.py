@@ -116,7 +116,7 @@ class Backend(Protocol):
 
     @property
     def lanes(self) -> int:
-        """Batches that may be under way at once; runs that start one after the other take the lanes in turn."""
+        """Batches that may be under way at once; on a GPU, runs that start one after the other take them in turn."""
         ...
 
     @property

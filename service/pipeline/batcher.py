@@ -44,8 +44,9 @@ class Batcher(Generic[T, R]):
     deadline passed or whose caller left are dropped. Where a batch fails, each of its items is run alone in its lane,
     so that only the guilty fail.
 
-    An engine of several lanes still computes one batch after the other; lanes hide what stands around computing. So a
-    batch costs the time that it adds, and one that starts behind another is expected to end after it.
+    The lanes of an engine share what computes: on a GPU they hide what stands around computing, on a processor the
+    threads' waiting for each other. So a batch costs the time that it adds, and one that starts behind another is
+    expected to end after it.
     """
 
     def __init__(

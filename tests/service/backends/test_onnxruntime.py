@@ -1,4 +1,4 @@
-"""ONNX Runtime: the graph must be what the manifest says."""
+"""ONNX Runtime: the graph must be what the manifest says; which session runs a batch, and what it gives back."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -39,7 +39,9 @@ class OnnxRuntime:
         self._alone = _open(bundle.model, threads)
         _compare(bundle, self._alone)
         self._beside = self._alone
-        if threads > 1 and self._is_quick(bundle):
+        self._picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
+        self._quick = self._is_quick()
+        if threads > 1 and self._quick:
             # The thread that runs a batch computes too: two of them and the pool are as many as there may be.
             self._beside = _open(bundle.model, threads - 1)
         self.lanes = 1 if self._beside is self._alone else 2
@@ -58,14 +60,15 @@ class OnnxRuntime:
         return Heads(*(np.asarray(heads[name], np.float32) for name in ("semantic", "center", "offset")))
 
     def close(self) -> None:
-        """Free the sessions."""
+        """Free the sessions, and of the arena what they took, where that doesn't take long."""
+        if self._quick and self._alone is not None:
+            self._alone.run(self._outputs, {self._input: self._picture}, _giving_back())
         self._alone = self._beside = None
 
-    def _is_quick(self, bundle: Bundle) -> bool:
+    def _is_quick(self) -> bool:
         """Whether one picture is computed so soon that a caller may do without half of the threads."""
-        picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
         begun = time.perf_counter()
-        self.run(picture)
+        self.run(self._picture)
         return time.perf_counter() - begun < _SLOW
 
     def _options(self, shape: tuple[int, ...]) -> Any:
@@ -73,11 +76,7 @@ class OnnxRuntime:
         if shape[0] == 1 or shape in self._known:
             return None
         self._known.add(shape)
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        return options
+        return _giving_back()
 
 
 class OnnxRuntimeMerger:
@@ -102,6 +101,15 @@ def _name() -> str:
     import onnxruntime
 
     return f"ONNX Runtime {onnxruntime.__version__}"
+
+
+def _giving_back() -> Any:
+    """Options of a run at whose end the arena gives back all that is free."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 @cache

@@ -1,5 +1,7 @@
 """ONNX Runtime: the graph must be what the manifest says; which session runs a batch, and what it gives back."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,7 +81,6 @@ def test_a_batch_beside_another_leaves_the_threads_to_it_and_one_alone_has_them_
         beside.free.set()
         found = [first.result(), second.result()]
     backend.run(batch)
-    backend.close()
 
     assert (len(alone.options), len(beside.options)) == (2, 1)
     for heads in found:
@@ -120,3 +121,33 @@ def test_larger_batches_give_memory_back_the_first_time(toy: Bundle) -> None:
         backend.run(np.repeat(golden_scene()[None], size, axis=0))
 
     assert [options is not None for options in session.options] == [False, True, False, True]
+
+
+CLOSES = """
+from pathlib import Path
+import numpy as np
+import service.backends.onnxruntime as module
+from model.bundle import read_bundle
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+module._SLOW = {slow}
+backend = module.OnnxRuntime(read_bundle(Path({bundle!r})), threads=2)
+backend.run(np.zeros((1, 2048, 2048, 3), np.uint8))
+open_ = resident()
+backend.close()
+backend.close()
+print((open_ - resident()) >> 20)
+"""
+
+
+def megabytes_given_back(bundle: Bundle, *, slow: float) -> int:
+    program = CLOSES.format(bundle=str(bundle.path), slow=slow)
+    return int(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_closed_it_gives_back_what_its_largest_picture_took(toy: Bundle) -> None:
+    assert megabytes_given_back(toy, slow=10) > 40  # a picture's 4.2 million values of red alone are 16
+    assert megabytes_given_back(toy, slow=0) < 40  # where a run takes long, closing doesn't wait for another

@@ -6,6 +6,7 @@ Equal to `model.tail.finish`, the reference in torch, pixel for pixel; docs/merg
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +68,13 @@ class Centers:
     heat: Floats
 
 
-@dataclass(frozen=True)
-class _Name:
+class _Name(NamedTuple):
     """What a code means; label is class index times divisor, plus the running number of a thing."""
 
     code: int
     label: int
     category: CategorySpec
-    index: int
+    class_index: int
 
 
 def merge_heads(
@@ -208,15 +208,13 @@ def _name(
     """Name every object by the majority of its pixels' classes, and the stuff around by its class."""
     names = []
     counts = [0] * len(categories)
-    for number, row in enumerate(votes):
-        if not row.any():
-            continue
-        index = int(row.argmax())
+    seen = np.flatnonzero(votes.any(axis=1))
+    for number, index in zip(seen.tolist(), votes[seen].argmax(axis=1).tolist(), strict=True):
         counts[index] += 1
         label = index * merging.label_divisor + counts[index]
         names.append(_Name(len(categories) + number, label, categories[index], index))
-    for index, category in enumerate(categories):
-        if category.isthing or category.isvoid or areas[index] == 0 or areas[index] < stuff_area:
+    for index, (category, area) in enumerate(zip(categories, areas.tolist(), strict=False)):
+        if category.isthing or category.isvoid or area == 0 or area < stuff_area:
             continue
         names.append(_Name(index, index * merging.label_divisor, category, index))
     return names
@@ -224,7 +222,7 @@ def _name(
 
 def _classes(names: list[_Name], codes: int) -> Numbers:
     classes = np.full(codes, NO_CLASS, np.int32)
-    classes[[name.code for name in names]] = [name.index for name in names]
+    classes[[name.code for name in names]] = [name.class_index for name in names]
     return classes
 
 
@@ -247,30 +245,25 @@ def _segments(
 ) -> dict[int, Segment]:
     """The segments that score enough: {code: segment}."""
     first = len(measures.areas) - len(places)  # code of the first center
-    segments = {}
-    for name in names:
-        chance, place = float(chances[name.code]), measures.middles[name.code]
-        if name.code >= first:
-            chance *= min(max(float(heat[name.code - first]), 0.0), 1.0)
-            place = places[name.code - first]
-        if chance >= min_score:
-            segments[name.code] = _segment(name, chance, measures, (float(place[0]), float(place[1])))
-    return segments
-
-
-def _segment(name: _Name, chance: float, measures: Measures, place: tuple[float, float]) -> Segment:
-    x, y, width, height = measures.boxes[name.code].tolist()
-    return Segment(
-        id=name.label + 1,
-        category_id=name.category.id,
-        class_index=name.index,
-        label=name.category.name,
-        isthing=name.category.isthing,
-        score=chance,
-        area=int(measures.areas[name.code]),
-        bbox=(x, y, width, height),
-        center=place,
-    )
+    sure = np.concatenate([np.ones(first), np.clip(heat.astype(np.float64), 0, 1)])
+    scores = (chances * sure).tolist()
+    middles = np.concatenate([measures.middles[:first], places]).tolist()
+    areas, boxes = measures.areas.tolist(), measures.boxes.tolist()
+    return {
+        name.code: Segment(
+            id=name.label + 1,
+            category_id=name.category.id,
+            class_index=name.class_index,
+            label=name.category.name,
+            isthing=name.category.isthing,
+            score=scores[name.code],
+            area=areas[name.code],
+            bbox=tuple(boxes[name.code]),
+            center=tuple(middles[name.code]),
+        )
+        for name in names
+        if scores[name.code] >= min_score
+    }
 
 
 def _code_ids(codes: int, segments: dict[int, Segment]) -> Ids:

@@ -127,14 +127,18 @@ def _collect(
 ) -> int:
     """Write y, x and heat of the peaks as far as there is room; returns how many there are."""
     count = 0
+    whole = reach + 1 >= max(rows.longest, columns.longest)  # whether windows hold their pixels' blocks
     for number in range(hot.tops.size):
         if not hot.tops[number] > limit:
             continue
+        least = hot.tops[number] if whole else _LEAST
         y0, x0 = rows.start[hot.places[number, 0]], columns.start[hot.places[number, 1]]
         for y in range(y0, rows.start[hot.places[number, 0] + 1]):
             for x in range(x0, columns.start[hot.places[number, 1] + 1]):
                 value = hot.pixels[number, y - y0, x - x0]
-                if not value > limit or not _is_peak(hot, rows, columns, number, y, x, value, reach):
+                if not value > limit or value < least:
+                    continue
+                if not _is_peak(hot, rows, columns, number, y, x, value, reach):
                     continue
                 if count < values.size:
                     places[0, count], places[1, count], values[count] = y, x, value

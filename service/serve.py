@@ -59,8 +59,8 @@ def serve(settings: Settings) -> None:
             failures.append(readiness.error)
             server.should_exit = True
         elif readiness.state == "ready":
-            # What the start made stays: no full collection need walk it. A bundle that was loaded before goes.
-            gc.unfreeze()
+            # What the start made stays: no full collection need walk it. A bundle that is replaced goes nevertheless,
+            # with the last that refers to it.
             gc.collect()
             gc.freeze()
             _say(_ready(readiness, address(listener)))

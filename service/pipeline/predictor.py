@@ -95,16 +95,16 @@ class Predictor:
         self.max_pixels = max_pixels
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
-        self.runs = Runs(backend, merger)
+        self.runs = runs = Runs(backend, merger)
         self.batcher: Batcher[Job, Ran] = Batcher(
-            self.runs.run,
+            runs.run,
             key=lambda job: job.key,
             weight=lambda job: job.pixels,
             pace=self.pace,
             max_items=max_queue,
             max_weight=max_queue * max_pixels if max_queue_pixels is None else max_queue_pixels,
             ageing_s=ageing_s,
-            on_release=lambda release: on_batch(self.runs.told(release)),
+            on_release=lambda release: on_batch(runs.told(release)),
             on_late=on_late,
             lanes=backend.lanes,
         )

@@ -45,6 +45,26 @@ def server(toy: Bundle) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.communicate()
 
 
+FROZEN = """
+import gc, sys
+from service import serve
+
+say = serve._say
+serve._say = lambda line: say(f"{gc.get_freeze_count()} of {gc.get_freeze_count() + len(gc.get_objects())}: {line}")
+sys.exit(serve.main(sys.argv[1:]))
+"""
+
+
+def test_once_ready_the_garbage_collector_has_next_to_nothing_to_walk(toy: Bundle) -> None:
+    arguments = ("--bundle", str(toy.path), "--port", "0", "--threads", "1")
+    with subprocess.Popen([sys.executable, "-c", FROZEN, *arguments], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        frozen, whole = process.stdout.readline().decode().partition(":")[0].split(" of ")
+        process.kill()
+
+    assert int(frozen) > 0.9 * int(whole) > 10_000
+
+
 def test_serving_says_where_and_answers_there_and_ends_well_on_sigterm(
     server: tuple[subprocess.Popen[str], str],
 ) -> None:

@@ -1,6 +1,8 @@
 """The walk: painted scenes come back as they were painted, and the self-test tells a sound model from a broken one."""
 
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +172,16 @@ def test_a_divisor_whose_ids_no_png_holds_is_refused(toy: Bundle) -> None:
         open_toy(toy.model_copy(update={"manifest": manifest}), backend)
 
     backend.close()
+
+
+def test_once_closed_it_goes_with_the_last_that_refers_to_it(toy: Bundle) -> None:
+    gc.disable()  # which doesn't look at what a server had frozen either
+    try:
+        predictor = open_toy(toy)
+        walk(predictor, photograph("china.jpg").read_bytes())
+        predictor.close()
+        still = [weakref.ref(part) for part in (predictor, predictor.backend, predictor.batcher)]
+        del predictor
+        assert [part() for part in still] == [None, None, None]
+    finally:
+        gc.enable()

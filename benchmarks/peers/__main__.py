@@ -60,6 +60,12 @@ def list_() -> None:
     default="own",
     help="Whether peers merge at the heads' own size, which is cheaper, or at the input's, as published.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["onnxruntime", "auto"]),
+    default="onnxruntime",
+    help="What computes ours: the peers' runtime, or the one it chooses by itself.",
+)
 @click.option("--connections", type=click.IntRange(1, 256), default=8)
 @click.option("--rounds", type=click.IntRange(1), default=5)
 @click.option("--seconds", type=click.FloatRange(0.1, 600), default=5.0, help="Of each turn.")
@@ -73,6 +79,7 @@ def run(
     names: tuple[str, ...],
     graph: str,
     merging: str,
+    backend: str,
     connections: int,
     rounds: int,
     seconds: float,
@@ -80,10 +87,13 @@ def run(
     page: Path | None,
 ) -> None:
     """Load ours and the peers in turns; no NAME is all. Peers that do not run are left out with the reason."""
-    plan = Plan(_graph(graph), merging, connections, rounds, seconds)
+    plan = Plan(_graph(graph), merging, backend, connections, rounds, seconds)
     out.mkdir(parents=True, exist_ok=True)
     report = compare(find_peers(names), plan, out.resolve(), lambda line: click.echo(line, err=True))
-    table, stem = to_markdown(report), f"{report.conditions.graph}-{merging}"
+    table, stem = (
+        to_markdown(report),
+        f"{report.conditions.graph}-{merging}{'-auto' if backend == 'auto' else ''}",
+    )
     (out / f"{stem}.json").write_text(to_json(report), encoding="utf-8")
     (out / f"{stem}.md").write_text(table, encoding="utf-8")
     if page is not None:

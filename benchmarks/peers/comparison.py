@@ -15,7 +15,7 @@ from benchmarks.peers.environment import Missing
 from benchmarks.peers.load import closed_loop
 from benchmarks.peers.report import Conditions, Report
 from benchmarks.peers.rounds import Turn, play, sum_up
-from benchmarks.peers.server import OURS, Launch, Server, launch_ours, launch_peer, running
+from benchmarks.peers.server import OURS, Launch, Server, engine_of, launch_ours, launch_peer, running
 from benchmarks.peers.task import write_task
 from benchmarks.scenes import jpeg
 from export.null import write_null_bundle
@@ -33,6 +33,7 @@ class Plan:
 
     graph: str  # `null`, or a bundle's directory
     merging: str
+    backend: str  # of ours
     connections: int
     rounds: int
     seconds: float
@@ -55,7 +56,7 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
     task = write_task(bundle, size, folder, threads=available_cores(), enlarge=plan.merging == "input")
     load_before = os.getloadavg()[0]
     with ExitStack() as stack:
-        ours = _start(stack, launch_ours(bundle.path, photograph), folder, say)
+        ours = _start(stack, launch_ours(bundle.path, photograph, plan.backend), folder, say)
         servers, agreements, skipped = {OURS: ours}, {OURS: 1.0}, {}
         for peer in peers:
             try:
@@ -65,12 +66,14 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
             except (Missing, NoAnswer) as reason:
                 skipped[peer.name] = str(reason)
                 say(f"{peer.title} is left out: {reason}")
+        engine = engine_of(ours)
         turns = play(
             tuple(servers), plan.rounds, lambda name, number: _turn(servers[name], number, plan, say)
         )
     conditions = Conditions(
         bundle.manifest.name,
         plan.merging,
+        engine,
         size,
         plan.connections,
         plan.rounds,

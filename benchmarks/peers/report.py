@@ -24,6 +24,7 @@ class Conditions:
 
     graph: str
     merging: str  # of the peers: `own` or `input`
+    engine: str  # of ours
     size: tuple[int, int]  # rows, columns of photograph and input
     connections: int
     rounds: int
@@ -63,8 +64,9 @@ def to_markdown(report: Report) -> str:
     about = report.conditions
     lines = [
         f"`{about.graph}`, {about.size[0]}×{about.size[1]}, {about.connections} connections, medians of "
-        f"{about.rounds} rounds of {about.seconds:g} s; peers merge at {_merged(about.merging)}. {about.date}, "
-        f"{about.processor}, {about.cores} cores, load {about.load[0]:.1f} before and {about.load[1]:.1f} after.",
+        f"{about.rounds} rounds of {about.seconds:g} s; peers merge at {_merged(about.merging)}, ours computes by "
+        f"{about.engine}. {about.date}, {about.processor}, {about.cores} cores, load {about.load[0]:.1f} before and "
+        f"{about.load[1]:.1f} after.",
         "",
         HEAD,
         *(_row(report, figures) for figures in report.figures),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 from benchmarks.peers import environment, processes
 from benchmarks.peers.catalogue import Peer, Sending
@@ -47,12 +48,23 @@ class Launch:
     request: Request
 
 
-def launch_ours(bundle: Path, photograph: bytes) -> Launch:
-    """Our service as it comes, with a bundle."""
+def launch_ours(bundle: Path, photograph: bytes, backend: str) -> Launch:
+    """Our service as it comes, with a bundle; what computes it may be stated."""
     port = free_port(1)
-    command = (sys.executable, "-m", "service.serve", "--port", str(port), "--bundle", str(bundle))
+    options = {"port": str(port), "bundle": str(bundle), "backend": backend}
+    command = (
+        *(sys.executable, "-m", "service.serve"),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    )
     request = Request(port, "/v1/panoptic", photograph, {"Content-Type": "image/jpeg"})
     return Launch(OURS, "this service", command, {"PYTHONPATH": str(environment.ROOT)}, request)
+
+
+def engine_of(ours: Server) -> str:
+    """What computes ours: runtime and precision, as it tells."""
+    with urlopen(f"http://127.0.0.1:{ours.request.port}/v1/model", timeout=START_S) as answer:
+        backend = json.load(answer)["backend"]
+    return f"{backend['name']} in {backend['precision']}"
 
 
 def launch_peer(peer: Peer, task: Path, photograph: bytes) -> Launch:

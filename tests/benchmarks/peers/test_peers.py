@@ -165,7 +165,19 @@ def report() -> Report:
         Turn("fastapi", 0, 10, (90.0, 100.0), 40, memory, {"status 500": 1}),
     ]
     return Report(
-        Conditions("null", "own", (512, 1024), 8, 1, 5, "2026-01-01", "a processor", 2, (0.5, 1.5)),
+        Conditions(
+            "null",
+            "own",
+            "a runtime in fp32",
+            (512, 1024),
+            8,
+            1,
+            5,
+            "2026-01-01",
+            "a processor",
+            2,
+            (0.5, 1.5),
+        ),
         {"ours": "this service", "fastapi": "FastAPI", "mosec": "Mosec"},
         sum_up(turns, "ours"),
         {"ours": 1.0, "fastapi": 2.0},

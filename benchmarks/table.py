@@ -21,7 +21,6 @@ from service.bench.load import poisson
 from service.bench.machine import describe, this_machine
 from service.bench.queueing import predicted_ms
 from service.bench.report import cell, table
-from service.bench.saturation import find_knee
 from service.bench.server import Server, running_server
 from service.bench.stages import USUAL, USUAL_CLASSES, USUAL_INSTANCES, drawn_jpeg, measure_around
 from service.bench.trial import Trial
@@ -109,24 +108,25 @@ def _null(seconds: float) -> Iterator[Row]:
 def _beside_a_queue(trial: Trial, seconds: float) -> Iterator[Row]:
     """The 99th percentile over that of a queue with the same arrivals."""
     unloaded = trial.closed(1, seconds).p50_ms
-    crowd = trial.closed(CONNECTIONS, seconds).images_per_s
-    knee = find_knee(lambda rate: trial.open(rate, seconds), crowd / 2).images_per_s
-    capacity = max(knee, crowd)  # a knee that was found too low would make the queue look worse than it is
     for share in SHARES:
         figure = f"p99 at {share:.0%} of capacity, open loop, over what a queue predicts, `null`"
         draws = range(trial.seed, trial.seed + ARRIVALS)
-        ratio = float("inf")  # where no rate was kept up with there is no latency to speak of
-        if capacity and unloaded is not None:
-            over = (
-                _over_queue(replace(trial, seed=seed), share, seconds, capacity, unloaded) for seed in draws
-            )
-            ratio = statistics.median(over)
-        yield Row(figure, ratio, 1.5, 1.2)
+        ratios = [_over_queue(replace(trial, seed=seed), share, seconds, unloaded) for seed in draws]
+        yield Row(figure, statistics.median(ratios), 1.5, 1.2)
 
 
-def _over_queue(trial: Trial, share: float, seconds: float, capacity: float, unloaded_ms: float) -> float:
-    rate = share * capacity
+def _over_queue(trial: Trial, share: float, seconds: float, unloaded_ms: float | None) -> float:
+    """Infinity where nothing was answered.
+
+    What a machine can do, a shared one all the more, changes within minutes: capacity is measured before the arrivals
+    and after them.
+    """
+    before = trial.closed(CONNECTIONS, seconds).images_per_s
+    if not before or unloaded_ms is None:
+        return float("inf")
+    rate = share * before
     measured = trial.open(rate, seconds).p99_ms or float("inf")
+    capacity = (before + trial.closed(CONNECTIONS, seconds).images_per_s) / 2
     return measured / _predicted_p99(rate, seconds, trial.seed, capacity, unloaded_ms)
 
 

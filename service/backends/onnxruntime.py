@@ -7,6 +7,7 @@ operator. So there are two lanes and two sessions, and one arena for both.
 
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,10 @@ class OnnxRuntime:
     def close(self) -> None:
         """Free the sessions, and of the arena what they took, where that doesn't take long."""
         if self._quick and self._alone is not None:
-            self._alone.run(self._outputs, {self._input: self._picture}, _giving_back())
+            with suppress(
+                Exception
+            ):  # of a session that fails there is nothing to be had, and closing goes on
+                self._alone.run(self._outputs, {self._input: self._picture}, _giving_back())
         self._alone = self._beside = None
 
     def _is_quick(self) -> bool:

@@ -123,6 +123,19 @@ def test_larger_batches_give_memory_back_the_first_time(toy: Bundle) -> None:
     assert [options is not None for options in session.options] == [False, True, False, True]
 
 
+def test_a_session_that_fails_is_closed_like_any_other(toy: Bundle) -> None:
+    class Failing:
+        def run(self, *arguments: Any) -> Any:
+            raise RuntimeError("the session is broken")
+
+    backend = OnnxRuntime(toy, threads=2)
+    backend._alone = Failing()
+
+    backend.close()
+
+    assert (backend._alone, backend._beside) == (None, None)
+
+
 CLOSES = """
 from pathlib import Path
 import numpy as np

@@ -213,7 +213,8 @@ def _name(
         counts[index] += 1
         label = index * merging.label_divisor + counts[index]
         names.append(_Name(len(categories) + number, label, categories[index], index))
-    for index, (category, area) in enumerate(zip(categories, areas.tolist(), strict=False)):
+    stuff = areas[: len(categories)].tolist()
+    for index, (category, area) in enumerate(zip(categories, stuff, strict=True)):
         if category.isthing or category.isvoid or area == 0 or area < stuff_area:
             continue
         names.append(_Name(index, index * merging.label_divisor, category, index))

@@ -10,12 +10,12 @@ from benchmarks.peers.answers import NoAnswer
 from benchmarks.peers.catalogue import PEERS, UnknownPeer, find_peers
 from benchmarks.peers.comparison import Plan, compare
 from benchmarks.peers.environment import Missing
-from benchmarks.peers.report import to_json, to_markdown, write_into
+from benchmarks.peers.report import NoPlace, to_json, to_markdown, write_into
 from benchmarks.peers.task import NoSuchGraph
 from model.bundle import BundleError
 from model.command_line import run_command
 
-MISTAKES = (UnknownPeer, Missing, NoAnswer, NoSuchGraph, BundleError)
+MISTAKES = (UnknownPeer, Missing, NoAnswer, NoPlace, NoSuchGraph, BundleError)
 BUNDLES = environment.ROOT / "service" / "bundles"
 NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
 
@@ -90,15 +90,14 @@ def run(
     plan = Plan(_graph(graph), merging, backend, connections, rounds, seconds)
     out.mkdir(parents=True, exist_ok=True)
     report = compare(find_peers(names), plan, out.resolve(), lambda line: click.echo(line, err=True))
-    table, stem = (
-        to_markdown(report),
-        f"{report.conditions.graph}-{merging}{'-auto' if backend == 'auto' else ''}",
-    )
+    table, stem = to_markdown(report), f"{report.conditions.graph}-{merging}"
+    if backend == "auto":
+        stem += "-auto"
     (out / f"{stem}.json").write_text(to_json(report), encoding="utf-8")
     (out / f"{stem}.md").write_text(table, encoding="utf-8")
+    click.echo(table)
     if page is not None:
         write_into(page, stem, table)
-    click.echo(table)
 
 
 def _graph(name: str) -> str:

@@ -18,6 +18,10 @@ HEAD = (
 )
 
 
+class NoPlace(Exception):
+    """A page has no markers for a table."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What was asked, and of which machine."""
@@ -82,14 +86,14 @@ def to_markdown(report: Report) -> str:
 def write_into(page: Path, name: str, table: str) -> None:
     """Put a table between its markers on a page.
 
-    Raises: ValueError: the page has no such markers.
+    Raises: NoPlace: the page has no such markers.
     """
     text = page.read_text(encoding="utf-8")
     begin, end = BEGIN.format(name), END.format(name)
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
-        raise ValueError(f"{page} has no lines {begin} and {end} for the table")
+        raise NoPlace(f"{page} has no lines {begin} and {end} for the table; put both where it belongs.")
     page.write_text(f"{before}{begin}\n{table}{end}{after}", encoding="utf-8")
 
 

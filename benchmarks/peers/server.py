@@ -51,10 +51,9 @@ class Launch:
 def launch_ours(bundle: Path, photograph: bytes, backend: str) -> Launch:
     """Our service as it comes, with a bundle; what computes it may be stated."""
     port = free_port(1)
-    options = {"port": str(port), "bundle": str(bundle), "backend": backend}
     command = (
-        *(sys.executable, "-m", "service.serve"),
-        *(word for name, value in options.items() for word in (f"--{name}", value)),
+        *(sys.executable, "-m", "service.serve", "--port", str(port)),
+        *("--bundle", str(bundle), "--backend", backend),
     )
     request = Request(port, "/v1/panoptic", photograph, {"Content-Type": "image/jpeg"})
     return Launch(OURS, "this service", command, {"PYTHONPATH": str(environment.ROOT)}, request)

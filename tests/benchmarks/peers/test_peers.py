@@ -18,7 +18,7 @@ from benchmarks.peers.answers import NoAnswer, read_answer
 from benchmarks.peers.catalogue import PEERS, Peer, UnknownPeer, find_peers
 from benchmarks.peers.environment import Missing
 from benchmarks.peers.load import Request, closed_loop
-from benchmarks.peers.report import Conditions, Report, to_json, to_markdown, write_into
+from benchmarks.peers.report import Conditions, NoPlace, Report, to_json, to_markdown, write_into
 from benchmarks.peers.rounds import Turn, sum_up
 from benchmarks.peers.server import launch_peer, packed
 
@@ -209,6 +209,16 @@ def test_a_server_without_answers_is_null_in_the_json(port: int) -> None:
     found = dataclasses.replace(report(), turns=[dead], figures=sum_up([dead], "ours"))
 
     assert json.loads(to_json(found))["figures"][0]["ratio"] is None
+
+
+def test_a_page_without_markers_is_told_which_it_lacks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no place\n")
+
+    with pytest.raises(NoPlace, match="peers null-own-auto: begin"):
+        write_into(page, "null-own-auto", "new\n")
+
+    assert page.read_text() == "no place\n"
 
 
 def test_a_table_takes_its_place_between_its_markers(tmp_path: Path) -> None:

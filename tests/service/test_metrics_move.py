@@ -110,7 +110,6 @@ def look(server: Running) -> Told:
         "panoptic_image_pixels_sum": PIXELS / 2,
         "panoptic_segments_per_image_sum": 2,
         'panoptic_cache_requests_total{result="miss"}': 1,
-        "process_cpu_seconds_total": ABOVE,
     }
 )
 def a_photograph_is_answered_that_fills_half_its_bucket(scene: Scene) -> tuple[Told, Told]:
@@ -328,7 +327,12 @@ def an_engine_is_stated(scene: Scene) -> tuple[Told, Told]:
     return told(Metrics().text().decode()), look(scene.start(backend="onnxruntime", precision="fp32"))
 
 
-@scenario({'panoptic_backend_trial_seconds{backend="onnxruntime",precision="fp32"}': ABOVE})
+@scenario(
+    {
+        'panoptic_backend_trial_seconds{backend="onnxruntime",precision="fp32"}': ABOVE,
+        "process_cpu_seconds_total": ABOVE,  # told in ticks of 10 ms, more than a photograph may cost
+    }
+)
 def engines_are_tried(scene: Scene) -> tuple[Told, Told]:
     return told(Metrics().text().decode()), look(scene.start(backend="auto"))
 

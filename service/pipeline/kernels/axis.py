@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.bundle import HeadsSpec, Size
 from model.fit import Sizes
 from service.backends import Floats
+from service.pipeline.kernels.compiler import inner
 
 Numbers = NDArray[np.int32]
 Grid = Literal["input", "output"]
@@ -26,6 +27,15 @@ class Taps(NamedTuple):
     high: Numbers
     rest: Floats
     weight: Floats
+
+
+class Cells(NamedTuple):
+    """The cells that a block depends on, first to last; without a sign, or each index would be looked at first."""
+
+    top: np.uint64
+    bottom: np.uint64
+    left: np.uint64
+    right: np.uint64
 
 
 class Axis(NamedTuple):
@@ -43,6 +53,14 @@ class Axis(NamedTuple):
     cell_places: Floats  # (n,) cells in the merging's coordinates
     scratch: int  # fitted pixels that a run needs, at most
     longest: int  # pixels of a run, at most
+
+
+@inner
+def cells_of(rows: Axis, columns: Axis, r: int, q: int) -> Cells:
+    """The cells of the block of row run `r` and column run `q`."""
+    return Cells(
+        np.uint64(rows.first[r]), np.uint64(rows.last[r]), np.uint64(columns.first[q]), np.uint64(columns.last[q])
+    )
 
 
 def axes(cells: Size, sizes: Sizes, spec: HeadsSpec, grid: Grid) -> tuple[Axis, Axis]:

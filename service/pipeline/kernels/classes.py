@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.backends import Floats
-from service.pipeline.kernels.arithmetic import exponential
+from service.pipeline.kernels.arithmetic import exponential, larger
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.compiler import entry
 
@@ -64,7 +64,7 @@ def _rank(
             values = semantic[number, y]
             for x in range(columns):
                 value, leader, runner = values[x], top[x], second[x]
-                third[x] = max(third[x], min(value, runner))
+                third[x] = larger(third[x], min(value, runner))
                 second[x] = max(runner, min(value, leader))
                 index[x] = np.int32(number) if value > leader else index[x]
                 top[x] = max(value, leader)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.backends import Floats
-from service.pipeline.kernels.axis import Axis, Numbers
+from service.pipeline.kernels.axis import Axis, Numbers, cells_of
 from service.pipeline.kernels.candidates import Candidates, list_candidates
 from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.codes import Codes, lay, no_codes
@@ -107,7 +107,7 @@ def _merge(
             x = columns.start[q]
             label = code = _shared(agreed, columns.first[q], columns.last[q])
             if label >= 0 and isthing[label] and crowd > 0:
-                owner = owner_of(votes, rows, columns, r, q)
+                owner = owner_of(votes, rows, columns, r, q, cells_of(rows, columns, r, q))
                 code = _MIXED
                 if owner >= 0:
                     code = classes + owner
@@ -165,10 +165,10 @@ def _merge_block(
     """Fill in a block that no short-cut takes whole; `label` is its class where all pixels share one."""
     owner = UNCLEAR
     if label < 0:
-        count = list_candidates(semantic, ranking, rows, columns, r, q, block.candidates)
+        count = list_candidates(semantic, ranking, cells_of(rows, columns, r, q), block.candidates)
         things = _classify(semantic, rows, columns, r, q, block, count, isthing)
         if things and votes.centers.y.size > 0:
-            owner = owner_of(votes, rows, columns, r, q)
+            owner = owner_of(votes, rows, columns, r, q, cells_of(rows, columns, r, q))
     else:
         things = True
         for y in range(block.classes.shape[0]):

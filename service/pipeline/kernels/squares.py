@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.backends import Floats
-from service.pipeline.kernels.axis import Axis, Numbers
+from service.pipeline.kernels.axis import Axis, Cells, Numbers
 from service.pipeline.kernels.bits import lowest, ones
 from service.pipeline.kernels.candidates import Candidates, list_candidates
 from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.codes import Codes, count_square
 from service.pipeline.kernels.compiler import inner
 from service.pipeline.kernels.nearest import UNCLEAR, nearest
-from service.pipeline.kernels.vectors import LANES, fill, mix_square, raise_best, replace, where, write_square
+from service.pipeline.kernels.vectors import LANES, fill, lead, mix_square, where, write_square
 from service.pipeline.kernels.votes import Votes, owner_of
 
 SIDE = 4
 _ALL = np.uint32((1 << LANES) - 1)
 _NONE = np.uint32(0)
-_ONE = np.float32(1)
+_NEXT = np.uint64(1)
 
 
 class Squares(NamedTuple):
@@ -38,15 +38,14 @@ class Squares(NamedTuple):
 
 
 class Square(NamedTuple):
-    """Scratch of one square, (16,) each but the last."""
+    """Scratch of one square, (16,) each but the last two."""
 
-    values: Floats
-    best: Floats
     classes: Numbers
     codes: Numbers
     down: Floats
     across: Floats
     candidates: Candidates
+    names: Numbers  # (C,) the code of each candidate
 
 
 def lay_squares(rows: Axis, columns: Axis) -> Squares:
@@ -65,9 +64,9 @@ def lay_squares(rows: Axis, columns: Axis) -> Squares:
 
 def no_square(candidates: Candidates) -> Square:
     """Scratch to be written."""
-    values, best, down, across = np.empty((4, LANES), np.float32)
+    down, across = np.empty((2, LANES), np.float32)
     classes, codes = np.empty((2, LANES), np.int32)
-    return Square(values, best, classes, codes, down, across, candidates)
+    return Square(classes, codes, down, across, candidates, np.empty_like(candidates.listed))
 
 
 def _side(axis: Axis) -> tuple[NDArray[np.bool_], Floats, Floats]:
@@ -96,88 +95,63 @@ def merge_square(
     label: int,
 ) -> None:
     """Fill in a square that no short-cut takes whole; `label` is its class where all pixels share one."""
-    count, things, owner = 0, True, UNCLEAR
+    i, j = np.uint64(rows.first[r]), np.uint64(columns.first[q])
+    cells = Cells(i, i + _NEXT, j, j + _NEXT)
+    across, down = (squares.across_rest, squares.across_weight), (squares.down_rest, squares.down_weight)
+    things, owner = True, UNCLEAR
     if label < 0:
-        count = list_candidates(semantic, ranking, rows, columns, r, q, square.candidates)
-        things = _classify(semantic, rows, columns, squares, r, q, square, count, isthing)
+        count = list_candidates(semantic, ranking, cells, square.candidates)
+        things = _some_thing(square.candidates, count, isthing)
         if things and votes.centers.y.size > 0:
-            owner = owner_of(votes, rows, columns, r, q)
+            owner = owner_of(votes, rows, columns, r, q, cells)
+        _name(square, count, isthing, owner)
+        listed, names = square.candidates.listed, square.names
+        lead(semantic, listed, names, count, i, j, across, q, down, r, square.classes, square.codes)
     else:
         fill(square.classes, label)
-    for place in range(LANES):
-        square.codes[place] = square.classes[place]
-    if owner >= 0:
-        for turn in range(count):
-            number = square.candidates.listed[turn]
-            if isthing[number]:
-                replace(square.codes, square.classes, number, isthing.size + owner)
-    elif things and votes.centers.y.size > 0:
-        _give_to_centers(rows, columns, squares, r, q, square, isthing, votes)
+    if things and owner < 0 and votes.centers.y.size > 0:
+        mix_square(votes.offset, 0, i, j, votes.scale, across, q, down, r, square.down)
+        mix_square(votes.offset, 1, i, j, votes.scale, across, q, down, r, square.across)
+        _give_to_centers(rows.places, columns.places, rows.start[r], columns.start[q], square, isthing, votes)
     _write(found, rows.start[r], columns.start[q], square, isthing.size)
 
 
 @inner
-def _classify(
-    semantic: Floats,
-    rows: Axis,
-    columns: Axis,
-    squares: Squares,
-    r: int,
-    q: int,
-    square: Square,
-    count: int,
-    isthing: NDArray[np.bool_],
-) -> bool:
-    """Write every pixel's class, of the candidates; returns whether one of them is a thing."""
-    number = square.candidates.listed[0]
-    things = isthing[number]
-    _enlarge(semantic[number], rows, columns, squares, r, q, _ONE, square.best)
-    fill(square.classes, number)
-    for turn in range(1, count):
-        number = square.candidates.listed[turn]
-        things = things or isthing[number]
-        _enlarge(semantic[number], rows, columns, squares, r, q, _ONE, square.values)
-        raise_best(square.values, square.best, square.classes, number)
+def _some_thing(candidates: Candidates, count: int, isthing: NDArray[np.bool_]) -> bool:
+    """Whether a candidate is a thing."""
+    things = False
+    for turn in range(count):
+        things = things or isthing[candidates.listed[turn]]
     return things
 
 
 @inner
-def _enlarge(
-    plane: Floats,
-    rows: Axis,
-    columns: Axis,
-    squares: Squares,
-    r: int,
-    q: int,
-    scale: np.float32,
-    values: Floats,
-) -> None:
-    """As `enlarge`, of a square."""
-    i, j = rows.first[r], columns.first[q]
-    corners = (plane[i, j], plane[i, j + 1], plane[i + 1, j], plane[i + 1, j + 1])
-    across, down = (squares.across_rest, squares.across_weight), (squares.down_rest, squares.down_weight)
-    mix_square(corners, scale, across, q, down, r, values)
+def _name(square: Square, count: int, isthing: NDArray[np.bool_], owner: int) -> None:
+    """Give each candidate its code, which of things is the owner's, where there is one."""
+    for turn in range(count):
+        number = square.candidates.listed[turn]
+        square.names[turn] = isthing.size + owner if owner >= 0 and isthing[number] else number
 
 
 @inner
 def _give_to_centers(
-    rows: Axis,
-    columns: Axis,
-    squares: Squares,
-    r: int,
-    q: int,
+    rows: Floats,
+    columns: Floats,
+    y0: int,
+    x0: int,
     square: Square,
     isthing: NDArray[np.bool_],
     votes: Votes,
 ) -> None:
-    """Give each pixel of a thing to the center that is nearest to its own vote."""
-    _enlarge(votes.offset[0], rows, columns, squares, r, q, votes.scale, square.down)
-    _enlarge(votes.offset[1], rows, columns, squares, r, q, votes.scale, square.across)
-    y0, x0 = rows.start[r], columns.start[q]
+    """Give each pixel of a thing to the center that is nearest to its own vote.
+
+    Args:
+        rows, columns: places of the photograph's, of which the square has four each from `y0` and `x0` on.
+    """
     for place in range(LANES):
         if isthing[square.classes[place]]:
-            y = rows.places[y0 + place // SIDE] + square.down[place]
-            x = columns.places[x0 + place % SIDE] + square.across[place]
+            y = rows[y0 + place // SIDE] + square.down[place]
+            x = columns[x0 + place % SIDE] + square.across[place]
             square.codes[place] = isthing.size + nearest(votes.centers, y, x)
 
 

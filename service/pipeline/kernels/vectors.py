@@ -19,53 +19,92 @@ _LANE = ir.IntType(32)
 
 
 def _mix_square(
-    typing: Any, corners: Any, scale: Any, across: Any, column: Any, down: Any, row: Any, values: Any
+    typing: Any,
+    planes: Any,
+    number: Any,
+    i: Any,
+    j: Any,
+    scale: Any,
+    across: Any,
+    column: Any,
+    down: Any,
+    row: Any,
+    values: Any,
 ) -> Any:
-    """Interpolate between four corners: a tuple of top left, top right, bottom left and bottom right.
+    """Interpolate a plane between the four cells from row i and column j on.
 
     Args:
+        planes: (C, h, w), without gaps, of which `number` is read.
         across, down: (rest, weight), each (n, 16), of which `column` and `row` are read.
         values: (16,), written.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        a, b, c, d = (_splat(builder, value) for value in cgutils.unpack_tuple(builder, arguments[0], 4))
-
-        def weights(place: int) -> list[Any]:
-            pair = cgutils.unpack_tuple(builder, arguments[place], 2)
-            start = builder.mul(arguments[place + 1], ir.Constant(ir.IntType(64), LANES))
-            return [_load(context, builder, kinds[place][0], array, start, _FLOATS) for array in pair]
-
-        across_rest, across_weight = weights(2)
-        down_rest, down_weight = weights(4)
-        high = _mix(builder, a, b, across_rest, across_weight)
-        low = _mix(builder, c, d, across_rest, across_weight)
-        mixed = builder.fmul(_mix(builder, high, low, down_rest, down_weight), _splat(builder, arguments[1]))
-        _store(context, builder, kinds[6], arguments[6], mixed)
+        weights = [
+            *_weights(context, builder, kinds[5], arguments[5], arguments[6]),
+            *_weights(context, builder, kinds[7], arguments[7], arguments[8]),
+        ]
+        mixed = _interpolated(context, builder, kinds[0], arguments[:4], weights)
+        mixed = builder.fmul(mixed, _splat(builder, arguments[4]))
+        _store(context, builder, kinds[9], arguments[9], mixed)
         return context.get_dummy_value()
 
-    signature = types.void(corners, types.float32, across, types.int64, down, types.int64, values)
-    return signature, build
+    place = (types.int64, types.uint64, types.uint64)
+    return types.void(planes, *place, types.float32, across, types.int64, down, types.int64, values), build
 
 
-def _raise(typing: Any, values: Any, best: Any, classes: Any, number: Any) -> Any:
-    """Where a value is higher than the best one, make it the best one, and the number its class."""
+def _lead(
+    typing: Any,
+    planes: Any,
+    listed: Any,
+    names: Any,
+    count: Any,
+    i: Any,
+    j: Any,
+    across: Any,
+    column: Any,
+    down: Any,
+    row: Any,
+    numbers: Any,
+    codes: Any,
+) -> Any:
+    """Find which plane is the highest at every pixel, the first of equal ones; other arguments as of `mix_square`.
+
+    All that is known of the pixels stays in the processor's registers until the last plane is seen.
+
+    Args:
+        listed: the planes' numbers, `count` of them, at least one.
+        names: each one's code.
+        numbers, codes: (16,), written: those of the highest plane.
+    """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        start = ir.Constant(ir.IntType(64), 0)
-        kinds = (_FLOATS, _FLOATS, _INTEGERS)
-        value, highest, labels = (
-            _load(context, builder, signature.args[place], arguments[place], start, kind)
-            for place, kind in enumerate(kinds)
-        )
-        higher = builder.fcmp_ordered(">", value, highest)
-        labels = builder.select(higher, _splat(builder, arguments[3]), labels)
-        _store(context, builder, signature.args[1], arguments[1], builder.select(higher, value, highest))
-        _store(context, builder, signature.args[2], arguments[2], labels)
+        kinds = signature.args
+        weights = [
+            *_weights(context, builder, kinds[6], arguments[6], arguments[7]),
+            *_weights(context, builder, kinds[8], arguments[8], arguments[9]),
+        ]
+        lists = [context.make_array(kinds[place])(context, builder, arguments[place]).data for place in (1, 2)]
+        highest = cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [float("-inf")] * LANES))
+        written = [
+            cgutils.alloca_once_value(builder, _splat(builder, builder.load(first))) for first in lists
+        ]
+        with cgutils.for_range(builder, arguments[3]) as loop:
+            number, code = (builder.load(builder.gep(listed, [loop.index])) for listed in lists)
+            place = [arguments[0], builder.sext(number, ir.IntType(64)), arguments[4], arguments[5]]
+            value, best = _interpolated(context, builder, kinds[0], place, weights), builder.load(highest)
+            higher = builder.fcmp_ordered(">", value, best)
+            builder.store(builder.select(higher, value, best), highest)
+            for kept, new in zip(written, (number, code), strict=True):
+                builder.store(builder.select(higher, _splat(builder, new), builder.load(kept)), kept)
+        for place, kept in zip((10, 11), written, strict=True):
+            _store(context, builder, kinds[place], arguments[place], builder.load(kept))
         return context.get_dummy_value()
 
-    return types.void(values, best, classes, types.int32), build
+    place = (types.int64, types.uint64, types.uint64)
+    weights = (across, types.int64, down, types.int64)
+    return types.void(planes, listed, names, *place, *weights, numbers, codes), build
 
 
 def _fill(typing: Any, numbers: Any, number: Any) -> Any:
@@ -76,23 +115,6 @@ def _fill(typing: Any, numbers: Any, number: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(numbers, types.int32), build
-
-
-def _replace(typing: Any, codes: Any, classes: Any, number: Any, code: Any) -> Any:
-    """Where a class has this number, write the code."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        start = ir.Constant(ir.IntType(64), 0)
-        there, labels = (
-            _load(context, builder, signature.args[place], arguments[place], start, _INTEGERS)
-            for place in (0, 1)
-        )
-        alike = builder.icmp_unsigned("==", labels, _splat(builder, arguments[2]))
-        replaced = builder.select(alike, _splat(builder, arguments[3]), there)
-        _store(context, builder, signature.args[0], arguments[0], replaced)
-        return context.get_dummy_value()
-
-    return types.void(codes, classes, types.int32, types.int32), build
 
 
 def _where(typing: Any, numbers: Any, number: Any) -> Any:
@@ -153,6 +175,33 @@ def _mix(builder: Any, low: Any, high: Any, rest: Any, weight: Any) -> Any:
     return builder.call(fused, [low, rest, builder.fmul(high, weight)])
 
 
+def _weights(context: Any, builder: Any, kinds: Any, pair: Any, number: Any) -> list[Any]:
+    """Rest and weight of one row of a pair of (n, 16)."""
+    start = builder.mul(number, ir.Constant(ir.IntType(64), LANES))
+    arrays = cgutils.unpack_tuple(builder, pair, 2)
+    return [_load(context, builder, kinds[0], array, start, _FLOATS) for array in arrays]
+
+
+def _interpolated(context: Any, builder: Any, kind: Any, place: Any, weights: Any) -> Any:
+    """The pixels between four cells.
+
+    Args:
+        place: planes, number, row and column.
+        weights: rest and weight across, rest and weight down.
+    """
+    array = context.make_array(kind)(context, builder, place[0])
+    _, rows, columns = cgutils.unpack_tuple(builder, array.shape, 3)
+    start = builder.add(builder.mul(builder.add(builder.mul(place[1], rows), place[2]), columns), place[3])
+    one = ir.Constant(ir.IntType(64), 1)
+    below = builder.add(start, columns)
+    a, b, c, d = (
+        _splat(builder, builder.load(builder.gep(array.data, [at])))
+        for at in (start, builder.add(start, one), below, builder.add(below, one))
+    )
+    high, low = (_mix(builder, *pair, *weights[:2]) for pair in ((a, b), (c, d)))
+    return _mix(builder, high, low, *weights[2:])
+
+
 def _splat(builder: Any, value: Any) -> Any:
     kind = ir.VectorType(value.type, LANES)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_LANE, 0))
@@ -183,9 +232,8 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, start: Any, vect
 
 # They are called without the context that their types ask for.
 mix_square: Any = intrinsic(_mix_square)
-raise_best: Any = intrinsic(_raise)
+lead: Any = intrinsic(_lead)
 fill: Any = intrinsic(_fill)
-replace: Any = intrinsic(_replace)
 where: Any = intrinsic(_where)
 differing: Any = intrinsic(_differing)
 write_square: Any = intrinsic(_write_square)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from service.backends import Floats
-from service.pipeline.kernels.axis import Axis, Numbers
+from service.pipeline.kernels.axis import Axis, Cells, Numbers
 from service.pipeline.kernels.compiler import inner
 from service.pipeline.kernels.nearest import UNCLEAR, Centers, clearly_nearest
 
 _UNSEEN = -2
+_NEXT = np.uint64(1)
 
 
 class Votes(NamedTuple):
@@ -27,13 +28,13 @@ def lay_votes(offset: Floats, scale: float, centers: Centers) -> Votes:
 
 
 @inner
-def owner_of(votes: Votes, rows: Axis, columns: Axis, r: int, q: int) -> int:
+def owner_of(votes: Votes, rows: Axis, columns: Axis, r: int, q: int, cells: Cells) -> int:
     """The center that is clearly nearest to the votes of all cells of a block, or UNCLEAR."""
     if not (rows.affine[r] and columns.affine[q]):
         return UNCLEAR
     shared = _UNSEEN
-    for i in range(rows.first[r], rows.last[r] + 1):
-        for j in range(columns.first[q], columns.last[q] + 1):
+    for i in range(cells.top, cells.bottom + _NEXT):
+        for j in range(cells.left, cells.right + _NEXT):
             if votes.owners[i, j] == _UNSEEN:
                 y = rows.cell_places[i] + votes.scale * votes.offset[0, i, j]
                 x = columns.cell_places[j] + votes.scale * votes.offset[1, i, j]

@@ -37,7 +37,7 @@ from service.http.forecast import Forecast
 from service.http.gate import Gate
 from service.http.keys import RequireKey, read_keys, warn_of_open_doors
 from service.http.openapi import describe
-from service.http.options import problem_of_options
+from service.http.options import problem_of_params
 from service.http.parts import Parts
 from service.http.patience import BodyInTime
 from service.http.problems import Problem
@@ -295,7 +295,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     async def on_options(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem_of_options(error).to_response(request.state.request_id)
+        return problem_of_params(error.errors(), ()).to_response(request.state.request_id)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

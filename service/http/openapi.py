@@ -27,7 +27,7 @@ from service.http.examples import (
 from service.http.json_body import HuggingFaceImages, ManyImages, OneImage
 from service.http.keys import is_open
 from service.http.negotiation import MEDIA_TYPES
-from service.http.options import PanopticOptions
+from service.http.options import PanopticOptions, query_parameters
 from service.http.problems import MEDIA_TYPE as PROBLEM
 from service.http.problems import PROBLEM_TYPES
 from service.http.sent import PARAMS, PART
@@ -217,11 +217,13 @@ _HEADERS = [
     ),
 ]
 
-REQUEST_BODY: dict[str, Any] = {"requestBody": _request_body(PART), "parameters": _HEADERS}
+_QUERY = query_parameters()
+
+REQUEST_BODY: dict[str, Any] = {"requestBody": _request_body(PART), "parameters": [*_QUERY, *_HEADERS]}
 
 REQUEST_BODY_OF_PREDICTIONS: dict[str, Any] = {
     "requestBody": _request_body("data", "body", PART),
-    "parameters": _HEADERS,
+    "parameters": [*_QUERY, *_HEADERS],
 }
 
 INFER_BODY: dict[str, Any] = {

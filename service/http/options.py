@@ -2,11 +2,11 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
-from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
 
 from model.bundle import CategorySpec, Manifest, MergingSpec
 from service.http.negotiation import MEDIA_TYPES
@@ -18,6 +18,8 @@ Output = Literal["segments_info", "segmentation", "panoptic_png", "overlay_webp"
 OUTPUTS: tuple[Output, ...] = ("segments_info", "panoptic_png")
 """The members of the JSON answer, where a caller doesn't choose."""
 
+_LISTS = ("classes", "outputs")  # of the query: these may be given several times, of others the last counts
+_QUERIES = 64  # that are kept as they were read
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -138,12 +140,33 @@ class PanopticOptions(BaseModel):
         return Selection(tuple(sorted({index for indices in found for index in indices})), self.subtask)
 
 
-Options = Annotated[PanopticOptions, Query()]
+@lru_cache(_QUERIES)
+def read_query(query: bytes) -> PanopticOptions:
+    """The options of a query as it stands in the address; equal ones are read once.
+
+    Raises: Problem: invalid-option.
+    """
+    sent = QueryParams(query)
+    given = {name: sent.getlist(name) if name in _LISTS else sent[name] for name in sent}
+    try:
+        return PanopticOptions.model_validate(given)
+    except ValidationError as error:
+        raise problem_of_params(error.errors(), PanopticOptions.model_fields) from None
 
 
-def problem_of_options(error: RequestValidationError) -> Problem:
-    """The problem that wrong query parameters are: every mistake, and the names there are."""
-    return problem_of_params(error.errors(), PanopticOptions.model_fields)
+def query_parameters() -> list[dict[str, Any]]:
+    """The options as OpenAPI tells parameters of a query."""
+    schemas = PanopticOptions.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {word: told for word, told in schema.items() if (word, told) != ("default", None)},
+            "description": schema["description"],
+        }
+        for name, schema in schemas.items()
+    ]
 
 
 def read_params(given: Any, where: str) -> PanopticOptions:

@@ -10,7 +10,6 @@ from service.capacity import read_capacity
 from service.http.answering import answer
 from service.http.checks import Verbose, probed, require
 from service.http.openapi import REQUEST_BODY, SEGMENTED, problems
-from service.http.options import Options
 from service.http.parts import TheParts
 from service.http.problems import Problem
 from service.http.schemas import (
@@ -28,15 +27,15 @@ router = APIRouter()
 
 
 @router.post("/v1/panoptic", operation_id="segment", responses=SEGMENTED, openapi_extra=REQUEST_BODY)
-async def post_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
+async def post_panoptic(request: Request) -> Response:
     """Segment a photograph: every pixel gets its class, and every thing its own id."""
-    return await answer(request, options, parts)
+    return await answer(request)
 
 
 @router.put("/v1/panoptic", operation_id="segment_put", responses=SEGMENTED, openapi_extra=REQUEST_BODY)
-async def put_panoptic(request: Request, options: Options, parts: TheParts) -> Response:
+async def put_panoptic(request: Request) -> Response:
     """The same as POST, for `curl -T photo.jpg`."""
-    return await answer(request, options, parts)
+    return await answer(request)
 
 
 @router.get(

@@ -4,8 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.http.answering import answer
 from service.http.openapi import REQUEST_BODY_OF_PREDICTIONS, SEGMENTED, problems
-from service.http.options import Options
-from service.http.parts import Parts, TheParts
+from service.http.parts import Parts, TheParts, parts_of
 from service.http.problems import Problem
 from service.http.schemas import PingAnswer
 from service.http.sent import PART
@@ -24,9 +23,9 @@ _NO_MODEL = problems("not-found")
     responses=SEGMENTED | _NO_MODEL,
     openapi_extra=REQUEST_BODY_OF_PREDICTIONS,
 )
-async def post_prediction(model: str, request: Request, options: Options, parts: TheParts) -> Response:
+async def post_prediction(model: str, request: Request) -> Response:
     """Segment a photograph, as TorchServe's clients ask for it."""
-    return await _predict(model, request, options, parts)
+    return await _predict(model, request)
 
 
 @router.put(
@@ -35,9 +34,9 @@ async def post_prediction(model: str, request: Request, options: Options, parts:
     responses=SEGMENTED | _NO_MODEL,
     openapi_extra=REQUEST_BODY_OF_PREDICTIONS,
 )
-async def put_prediction(model: str, request: Request, options: Options, parts: TheParts) -> Response:
+async def put_prediction(model: str, request: Request) -> Response:
     """The same as POST, for `curl -T photo.jpg`."""
-    return await _predict(model, request, options, parts)
+    return await _predict(model, request)
 
 
 @router.get("/ping", operation_id="ping", responses=problems("not-ready"))
@@ -57,6 +56,6 @@ def check_model(name: str, parts: Parts) -> None:
         raise Problem("not-found", f"There is no model {name!r}; the model here is {here!r}.")
 
 
-async def _predict(model: str, request: Request, options: Options, parts: Parts) -> Response:
-    check_model(model, parts)
-    return await answer(request, options, parts, PARTS)
+async def _predict(model: str, request: Request) -> Response:
+    check_model(model, await parts_of(request))
+    return await answer(request, PARTS)

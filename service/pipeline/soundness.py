@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from service.backends import Heads, Maps
+from service.backends import Floats, Heads, Maps
+from service.pipeline.kernels.finite import count_unsound
 
 
 class HeadsNotFinite(Exception):
@@ -17,13 +18,16 @@ def check_finite(output: Heads | Maps) -> None:
     if isinstance(output, Maps):
         _check_maps(output)
         return
-    for name, head in (("semantic", output.semantic), ("center", output.center), ("offset", output.offset)):
-        finite = np.isfinite(head)
-        if not finite.all():
+    heads = {"semantic": output.semantic, "center": output.center, "offset": output.offset}
+    for (name, head), count in zip(heads.items(), count_unsound(*map(_flat, heads.values())), strict=True):
+        if count:
             raise HeadsNotFinite(
-                f"the engine returned {int((~finite).sum())} of {head.size} values of the head {name} "
-                "as NaN or infinity"
+                f"the engine returned {count} of {head.size} values of the head {name} as NaN or infinity"
             )
+
+
+def _flat(head: Floats) -> Floats:
+    return np.require(head, np.float32, ("C", "A", "W")).reshape(-1)
 
 
 def _check_maps(maps: Maps) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.bits import lowest
 from service.pipeline.kernels.codes import Labels, Place
-from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.compiler import inner
 from service.pipeline.kernels.vectors import LANES, differing
 
 UP = 2
@@ -44,7 +44,7 @@ def no_changes(pixels: int, lines: int) -> Changes:
     return Changes(np.empty(pixels + lines, np.int32), np.empty(pixels + lines, np.uint32))
 
 
-@entry
+@inner
 def find_changes(
     codes: Labels,
     first: int,

@@ -4,6 +4,7 @@ The filtered lines, of which almost all bytes are zeros, are never written out, 
 """
 
 import struct
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.bits import write_word
-from service.pipeline.kernels.changes import Packed, find_changes, no_changes
+from service.pipeline.kernels.changes import Changes, Packed, find_changes, no_changes
 from service.pipeline.kernels.codes import Labels
 from service.pipeline.kernels.compiler import entry, inner
-from service.pipeline.kernels.huffman import LONGEST_CODE, Code, make_code, no_code, no_tree
+from service.pipeline.kernels.huffman import LONGEST_CODE, Code, Tree, make_code, no_code, no_tree
 from service.pipeline.kernels.tokens import (
     COPY,
     DISTANCES,
@@ -22,6 +23,7 @@ from service.pipeline.kernels.tokens import (
     LITERALS,
     MOST,
     ZEROS,
+    Tokens,
     distance_symbol,
     length_symbol,
     no_tokens,
@@ -61,6 +63,25 @@ class _Head(NamedTuple):
     order: Numbers
 
 
+class _Block(NamedTuple):
+    """Room for a block, and scratch."""
+
+    changes: Changes
+    tokens: Tokens
+    codes: _Codes
+    tree: Tree
+    head: _Head
+
+
+class _Kept(threading.local):
+    """What a thread keeps; only as much as was ever written takes memory."""
+
+    block: _Block | None = None
+
+
+_kept = _Kept()
+
+
 def deflate(codes: Labels, colors: NDArray[np.uint8]) -> bytes:
     """Pack a picture of codes, filtered by PNG's Up.
 
@@ -74,46 +95,33 @@ def deflate(codes: Labels, colors: NDArray[np.uint8]) -> bytes:
     packed[:, :channels] = colors
     values = packed.view("<u4")[:, 0].astype(np.uint32)
     band = max(1, min(rows, _BAND // columns))
-    size = band * (1 + columns * channels)
-    changes, sums = no_changes(band * columns, band), np.array([1, rows * (1 + columns * channels)], np.int64)
+    sums = np.array([1, rows * (1 + columns * channels)], np.int64)
     parts, state = [_HEADER], np.zeros(3, np.uint64)
     for first in range(0, rows, band):
         last = min(first + band, rows)
-        count = find_changes(codes, first, last, values, channels, changes, sums)
-        tokens = no_tokens(size)
-        there = tell(changes, count, (last - first) * (1 + columns * channels), channels, tokens)
-        parts.append(
-            _block(tokens.listed[:there], tokens.literals, tokens.distances, state, last=last == rows)
-        )
-    parts.append(struct.pack(">HH", *sums[::-1]))
+        block = _block(band, columns, channels)
+        there, count, bits = _tell(codes, first, last, values, channels, sums, block)
+        written = np.empty(bits // 8 + 16, np.uint8)
+        _write(block.tokens.listed, there, block.codes, block.head, count, written, state)
+        parts.append(written[: int(state[2])].tobytes())
+    held = bytes([int(state[0])]) if state[1] else b""
+    parts += [held, struct.pack(">HH", *sums[::-1])]
     return b"".join(parts)
 
 
-def _block(
-    listed: Packed, literals: Numbers, distances: Numbers, state: NDArray[np.uint64], *, last: bool
-) -> bytes:
-    """Write a block of tokens.
-
-    Args:
-        state: (3,) bits that are no whole byte yet, their number, and the number of bytes that are written.
-    """
-    literals[END] += 1
-    codes, tree, head = _no_codes(), no_tree(), _no_head()
-    make_code(literals, LONGEST_CODE, codes.literals, tree)
-    make_code(distances, LONGEST_CODE, codes.distances, tree)
-    there = _list_lengths(codes, head)
-    make_code(head.times, _LONGEST_LENGTH_CODE, codes.lengths, tree)
-    count = _write_head(codes, head, there, last)
-    written = np.empty(_bits(literals, distances, codes, head) // 8 + 16, np.uint8)
-    _write(listed, codes, head, count, written, state)
-    if last and state[1]:
-        written[int(state[2])] = state[0]
-        state[2] += np.uint64(1)
-    return written[: int(state[2])].tobytes()
-
-
-def _no_codes() -> _Codes:
-    return _Codes(no_code(LITERALS), no_code(DISTANCES), no_code(_LENGTH_SYMBOLS))
+def _block(lines: int, columns: int, channels: int) -> _Block:
+    """Room for a block of so many lines; it is the thread's, since the next picture mostly needs as much."""
+    block = _kept.block
+    changes, size = lines * columns + lines, lines * (1 + columns * channels)
+    if block is None or block.changes.places.size < changes or block.tokens.before.size < size:
+        block = _kept.block = _Block(
+            no_changes(lines * columns, lines),
+            no_tokens(size),
+            _Codes(no_code(LITERALS), no_code(DISTANCES), no_code(_LENGTH_SYMBOLS)),
+            no_tree(),
+            _no_head(),
+        )
+    return block
 
 
 def _no_head() -> _Head:
@@ -123,14 +131,53 @@ def _no_head() -> _Head:
     return _Head(bits, counts, told, times, np.array(_LENGTH_ORDER, np.int32))
 
 
-def _bits(literals: Numbers, distances: Numbers, codes: _Codes, head: _Head) -> int:
-    """Bits that a block takes, at most."""
-    copies = int(literals[END + 1 :].sum())
-    words = int(literals @ codes.literals.lengths) + int(distances @ codes.distances.lengths)
-    return words + copies * (5 + 13) + LONGEST_CODE * head.bits.size
-
-
 @entry
+def _tell(
+    codes: Labels,
+    first: int,
+    last: int,
+    values: Packed,
+    channels: int,
+    sums: NDArray[np.int64],
+    block: _Block,
+) -> tuple[int, int, int]:
+    """Tell the band of lines `first` to `last`, without the last one, and make its codes.
+
+    Args:
+        values: (S,) of each code, as `find_changes` takes them.
+        sums: its too.
+
+    Returns: how many tokens there are, how many entries of the head, and how many bits they take, at most.
+    """
+    rows, columns = codes.shape
+    tokens, made, head = block.tokens, block.codes, block.head
+    for counts in (tokens.literals, tokens.distances, tokens.latest, head.times):
+        for place in range(counts.size):
+            counts[place] = 0
+    changes = find_changes(codes, first, last, values, channels, block.changes, sums)
+    there = tell(block.changes, changes, (last - first) * (1 + columns * channels), channels, tokens)
+    tokens.literals[END] += 1
+    make_code(tokens.literals, LONGEST_CODE, made.literals, block.tree)
+    make_code(tokens.distances, LONGEST_CODE, made.distances, block.tree)
+    lengths = _list_lengths(made, head)
+    make_code(head.times, _LONGEST_LENGTH_CODE, made.lengths, block.tree)
+    count = _write_head(made, head, lengths, last == rows)
+    return there, count, _bits(tokens.literals, tokens.distances, made) + LONGEST_CODE * head.bits.size
+
+
+@inner
+def _bits(literals: Numbers, distances: Numbers, codes: _Codes) -> int:
+    """Bits that tokens take, at most."""
+    bits = 0
+    for symbol in range(LITERALS):
+        further = 5 + 13 if symbol > END else 0  # of a length and of a distance
+        bits += np.int64(literals[symbol]) * (codes.literals.lengths[symbol] + further)
+    for symbol in range(DISTANCES):
+        bits += np.int64(distances[symbol]) * codes.distances.lengths[symbol]
+    return bits
+
+
+@inner
 def _list_lengths(codes: _Codes, head: _Head) -> int:
     """List the symbols that tell both codes' lengths, with the number of zeros beside those of zeros."""
     count, zeros = 0, 0
@@ -159,7 +206,7 @@ def _list_lengths(codes: _Codes, head: _Head) -> int:
     return count
 
 
-@entry
+@inner
 def _write_head(codes: _Codes, head: _Head, there: int, last: bool) -> int:
     """Write a block's kind and its codes' lengths; returns how many entries of the head there are."""
     count = _put(head, 0, int(last) | _DYNAMIC << 1, 3)
@@ -185,24 +232,31 @@ def _put(head: _Head, place: int, bits: int, count: int) -> int:
 @entry
 def _write(
     listed: Packed,
+    there: int,
     codes: _Codes,
     head: _Head,
-    there: int,
+    before: int,
     written: NDArray[np.uint8],
     state: NDArray[np.uint64],
 ) -> None:
-    """Write the head, the tokens, and the block's end."""
+    """Write the head, the tokens, and the block's end.
+
+    Args:
+        there: how many tokens there are.
+        before: how many entries of the head.
+        state: (3,) bits that are no whole byte yet, their number, and the number of bytes that are written.
+    """
     literals = codes.literals
     held, count, at = state[0], state[1], np.int64(0)
     longest_bits, longest_count = _copy_bits(codes, MOST, np.uint32(0))
-    for place in range(there + listed.size + 1):
+    for place in range(before + there + 1):
         repeated = np.int64(1)
-        if place < there:
+        if place < before:
             bits, length = np.int64(head.bits[place]), np.int64(head.counts[place])
-        elif place == there + listed.size:
+        elif place == before + there:
             bits, length = np.int64(literals.bits[END]), np.int64(literals.lengths[END])
         else:
-            token = listed[place - there]
+            token = listed[place - before]
             if token < COPY:
                 bits, length = np.int64(literals.bits[token]), np.int64(literals.lengths[token])
             elif token < ZEROS:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.pipeline.kernels.axis import Numbers
-from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.compiler import inner
 
 LONGEST_CODE = 15
 
@@ -41,7 +41,7 @@ def no_tree() -> Tree:
     return Tree(order, weights, parents, depths, counts)
 
 
-@entry
+@inner
 def make_code(times: Numbers, longest: int, code: Code, tree: Tree) -> None:
     """Make the code of symbols that occur so many times; it has two symbols at least, as readers expect.
 

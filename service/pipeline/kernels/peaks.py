@@ -10,13 +10,14 @@ from service.pipeline.kernels.compiler import entry, inner
 from service.pipeline.kernels.enlarge import enlarge
 
 _COLD = -1
+_SHARE = 8  # one block of so many may be hot at first
 _ROOM = 4096  # peaks that fit at first
 _ROUNDING = np.float32(1 - 2.0**-17)
 _LEAST = np.float32(-np.inf)
 
 
 class _Hot(NamedTuple):
-    """The B blocks with any heat above the limit; a photograph has few of them."""
+    """The blocks with any heat above the limit, and room for B of them; a photograph has few."""
 
     numbers: Numbers  # (block rows, block columns) the number of each block, _COLD where it is none of them
     places: Numbers  # (B, 2) row and column among the blocks
@@ -35,31 +36,21 @@ def find_peaks(
     Returns: (K,) y, x and heat, in no order.
     """
     limit = np.float32(max(threshold, 0))
-    hot = _warm_up(heat, rows, columns, limit)
-    room = _ROOM
-    while True:
-        places, values = np.empty((2, room), np.int32), np.empty(room, np.float32)
-        count = _collect(hot, rows, columns, reach, limit, places, values)
-        if count <= room:
-            return places[0, :count], places[1, :count], values[:count]
-        room = count
-
-
-def _warm_up(heat: Floats, rows: Axis, columns: Axis, limit: np.float32) -> _Hot:
-    """Enlarge the heat of all blocks with any above the limit."""
     numbers = np.empty((rows.first.size, columns.first.size), np.int32)
-    places = np.empty((numbers.size, 2), np.int32)  # of which only as much as is written takes memory
-    count = _find(heat, rows, columns, limit, numbers, places, np.empty(heat.shape[1], np.float32))
-    side = (rows.longest, columns.longest)
-    hot = _Hot(
-        numbers,
-        places[:count],
-        np.empty(count, np.float32),
-        np.empty((count, *side), np.float32),
-    )
-    scratch = np.empty((rows.scratch, columns.scratch), np.float32)
-    _heat(heat, rows, columns, hot, scratch)
-    return hot
+    hottest, scratch = np.empty(heat.shape[1], np.float32), np.empty((rows.scratch, columns.scratch), np.float32)
+    blocks, room = numbers.size // _SHARE + 1, _ROOM
+    while True:
+        hot = _Hot(
+            numbers,
+            np.empty((blocks, 2), np.int32),
+            np.empty(blocks, np.float32),
+            np.empty((blocks, rows.longest, columns.longest), np.float32),
+        )
+        places, values = np.empty((2, room), np.int32), np.empty(room, np.float32)
+        found, count = _find(heat, rows, columns, reach, limit, hot, hottest, scratch, places, values)
+        if found <= blocks and count <= room:
+            return places[0, :count], places[1, :count], values[:count]
+        blocks, room = max(blocks, found), max(room, count)
 
 
 @entry
@@ -67,19 +58,35 @@ def _find(
     heat: Floats,
     rows: Axis,
     columns: Axis,
+    reach: int,
     limit: np.float32,
-    numbers: Numbers,
-    places: Numbers,
+    hot: _Hot,
     hottest: Floats,
-) -> int:
-    """Number the blocks of which any cell may be above the limit, and list their places; returns how many there are.
+    scratch: Floats,
+    places: Numbers,
+    values: Floats,
+) -> tuple[int, int]:
+    """Write y, x and heat of the peaks; returns how many hot blocks there are, and how many peaks.
+
+    Where the blocks have no room nothing is written, and of the peaks as many as have room.
 
     Args:
         hottest: (w,) scratch.
+        scratch: of `enlarge`.
     """
+    found = _list(heat, rows, columns, limit, hot, hottest)
+    if found > hot.tops.size:
+        return found, 0
+    _heat(heat, rows, columns, hot, found, scratch)
+    return found, _collect(hot, found, rows, columns, reach, limit, places, values)
+
+
+@inner
+def _list(heat: Floats, rows: Axis, columns: Axis, limit: np.float32, hot: _Hot, hottest: Floats) -> int:
+    """Number the blocks of which any cell may be above the limit, and list their places; returns how many there are."""
     count = 0
     for r in range(rows.first.size):
-        row = numbers[r]
+        row = hot.numbers[r]
         for q in range(row.size):
             row[q] = _COLD
         top = _LEAST
@@ -95,16 +102,17 @@ def _find(
             continue  # most rows of most photographs
         for q in range(columns.first.size):
             if _highest(hottest, columns.first[q], columns.last[q]) > limit * _ROUNDING:
-                places[count, 0], places[count, 1] = r, q
                 row[q] = count
+                if count < hot.tops.size:
+                    hot.places[count, 0], hot.places[count, 1] = r, q
                 count += 1
     return count
 
 
-@entry
-def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, scratch: Floats) -> None:
+@inner
+def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, found: int, scratch: Floats) -> None:
     """Write pixels and hottest pixel of the blocks that have a number."""
-    for number in range(hot.tops.size):
+    for number in range(found):
         r, q = hot.places[number, 0], hot.places[number, 1]
         block = hot.pixels[number]
         enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
@@ -115,9 +123,10 @@ def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, scratch: Floats) -
         hot.tops[number] = top
 
 
-@entry
+@inner
 def _collect(
     hot: _Hot,
+    found: int,
     rows: Axis,
     columns: Axis,
     reach: int,
@@ -128,7 +137,7 @@ def _collect(
     """Write y, x and heat of the peaks as far as there is room; returns how many there are."""
     count = 0
     whole = reach + 1 >= max(rows.longest, columns.longest)  # whether windows hold their pixels' blocks
-    for number in range(hot.tops.size):
+    for number in range(found):
         if not hot.tops[number] > limit:
             continue
         least = hot.tops[number] if whole else _LEAST

@@ -10,7 +10,7 @@ import numpy as np
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.bits import highest
 from service.pipeline.kernels.changes import FILTER, Changes, Packed
-from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.compiler import inner
 
 LITERALS, DISTANCES = 286, 30  # symbols of deflate's two codes
 END, FIRST_LENGTH, LONGEST = 256, 257, 285  # of the first: the block's end, the shortest and the longest copy
@@ -53,7 +53,7 @@ def no_tokens(size: int) -> Tokens:
     )
 
 
-@entry
+@inner
 def tell(changes: Changes, count: int, size: int, channels: int, tokens: Tokens) -> int:
     """Tell a band of `size` bytes, the block's end left out; returns how many tokens there are."""
     told, at, change = 0, 0, 0

@@ -9,16 +9,14 @@ import pytest
 from model.bundle import Bundle
 from model.fit import Sizes
 from service.pipeline.encode import panoptic_png
-from service.pipeline.kernels.changes import find_changes
 from service.pipeline.kernels.classes import _rank
 from service.pipeline.kernels.codes import rename
 from service.pipeline.kernels.compiler import config, entry
-from service.pipeline.kernels.deflate import _list_lengths, _write, _write_head
-from service.pipeline.kernels.huffman import make_code
+from service.pipeline.kernels.deflate import _tell, _write
+from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.merge import _merge
-from service.pipeline.kernels.peaks import _collect, _find, _heat
+from service.pipeline.kernels.peaks import _find
 from service.pipeline.kernels.scores import _score
-from service.pipeline.kernels.tokens import tell
 from service.pipeline.kernels.warm import warm
 from service.pipeline.panoptic import merge_heads
 from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, smooth_heads
@@ -51,8 +49,7 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
 KERNELS: dict[str, Any] = {
     each.__name__: each
     for each in (
-        *(_rank, _find, _heat, _collect, _merge, _score, rename),
-        *(find_changes, tell, make_code, _list_lengths, _write_head, _write),
+        *(count_unsound, _rank, _find, _merge, _score, rename, _tell, _write),
     )
 }
 

@@ -21,6 +21,7 @@ SIDES = st.integers(1, 70)
 def compiled() -> None:
     """No example waits for the compiler."""
     deflate(np.zeros((1, 1), np.uint16), np.zeros((1, 3), np.uint8))
+    made([1, 1], LONGEST_CODE)
 
 
 def filtered(codes: Labels, colors: NDArray[np.uint8]) -> bytes:

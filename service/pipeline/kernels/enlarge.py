@@ -7,6 +7,8 @@ from service.pipeline.kernels.arithmetic import mix
 from service.pipeline.kernels.axis import Axis
 from service.pipeline.kernels.compiler import inner
 
+_NEXT = np.uint64(1)
+
 
 @inner
 def enlarge(
@@ -38,20 +40,24 @@ def enlarge(
             for y in range(y0, y1):
                 block[y - y0, x - x0] = mix(high, low, down.rest[y], down.weight[y]) * scale
         return
-    top, left = rows.to_output.low[y0], columns.to_output.low[x0]
-    bottom, right = rows.to_output.high[y1 - 1] + 1, columns.to_output.high[x1 - 1] + 1
+    # Places without a sign, or each index would be looked at first.
+    top, left = np.uint64(rows.to_output.low[y0]), np.uint64(columns.to_output.low[x0])
+    bottom, right = np.uint64(rows.to_output.high[y1 - 1]), np.uint64(columns.to_output.high[x1 - 1])
     down, across = rows.to_input, columns.to_input
-    for y in range(top, bottom):
-        upper, lower = plane[down.low[y]], plane[down.high[y]]
-        for x in range(left, right):
-            high = mix(upper[across.low[x]], upper[across.high[x]], across.rest[x], across.weight[x])
-            low = mix(lower[across.low[x]], lower[across.high[x]], across.rest[x], across.weight[x])
-            scratch[y - top, x - left] = mix(high, low, down.rest[y], down.weight[y]) * scale
-    down, across = rows.to_output, columns.to_output
-    for y in range(y0, y1):
-        upper, lower = scratch[down.low[y] - top], scratch[down.high[y] - top]
-        for x in range(x0, x1):
-            i, j = across.low[x] - left, across.high[x] - left
+    for y in range(top, bottom + _NEXT):
+        upper, lower = plane[np.uint64(down.low[y])], plane[np.uint64(down.high[y])]
+        row = scratch[y - top]
+        for x in range(left, right + _NEXT):
+            i, j = np.uint64(across.low[x]), np.uint64(across.high[x])
             high = mix(upper[i], upper[j], across.rest[x], across.weight[x])
             low = mix(lower[i], lower[j], across.rest[x], across.weight[x])
-            block[y - y0, x - x0] = mix(high, low, down.rest[y], down.weight[y])
+            row[x - left] = mix(high, low, down.rest[y], down.weight[y]) * scale
+    down, across = rows.to_output, columns.to_output
+    for y in range(np.uint64(y0), np.uint64(y1)):
+        upper, lower = scratch[np.uint64(down.low[y]) - top], scratch[np.uint64(down.high[y]) - top]
+        row = block[y - np.uint64(y0)]
+        for x in range(np.uint64(x0), np.uint64(x1)):
+            i, j = np.uint64(across.low[x]) - left, np.uint64(across.high[x]) - left
+            high = mix(upper[i], upper[j], across.rest[x], across.weight[x])
+            low = mix(lower[i], lower[j], across.rest[x], across.weight[x])
+            row[x - np.uint64(x0)] = mix(high, low, down.rest[y], down.weight[y])

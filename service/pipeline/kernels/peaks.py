@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.backends import Floats
+from service.pipeline.kernels.arithmetic import larger
 from service.pipeline.kernels.axis import Axis, Numbers
 from service.pipeline.kernels.compiler import entry, inner
 from service.pipeline.kernels.enlarge import enlarge
@@ -95,7 +96,7 @@ def _list(heat: Floats, rows: Axis, columns: Axis, limit: np.float32, hot: _Hot,
         for y in range(rows.first[r] + 1, rows.last[r] + 1):
             values = heat[y]
             for x in range(hottest.size):
-                hottest[x] = max(hottest[x], values[x])
+                hottest[x] = larger(hottest[x], values[x])
         for x in range(hottest.size):
             top = max(top, hottest[x])
         if not top > limit * _ROUNDING:

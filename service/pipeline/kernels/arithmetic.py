@@ -33,13 +33,15 @@ def _fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
 def _larger(typing: Any, a: Any, b: Any) -> Any:
     """The larger of two numbers, where one is kept in place of the other.
 
-    Of a comparison LLVM makes a store of some lanes alone, for which AMD's processors take forty times as long.
+    Of a comparison LLVM makes a store of some lanes alone, for which AMD's processors take many times as long.
     """
     single = types.float32
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.FloatType(), [ir.FloatType()] * 2)
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.maxnum.f32"), arguments)
+        return builder.call(
+            cgutils.get_or_insert_function(builder.module, kind, "llvm.maxnum.f32"), arguments
+        )
 
     return single(single, single), build
 

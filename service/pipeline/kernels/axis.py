@@ -59,7 +59,10 @@ class Axis(NamedTuple):
 def cells_of(rows: Axis, columns: Axis, r: int, q: int) -> Cells:
     """The cells of the block of row run `r` and column run `q`."""
     return Cells(
-        np.uint64(rows.first[r]), np.uint64(rows.last[r]), np.uint64(columns.first[q]), np.uint64(columns.last[q])
+        np.uint64(rows.first[r]),
+        np.uint64(rows.last[r]),
+        np.uint64(columns.first[q]),
+        np.uint64(columns.last[q]),
     )
 
 

@@ -10,14 +10,16 @@ _NONE, _ONE = np.int32(0), np.int32(1)
 
 
 @entry
-def count_unsound(semantic: Floats, center: Floats, offset: Floats) -> tuple[int, int, int]:
+def count_unsound(semantic: Floats, center: Floats, offset: Floats) -> tuple[np.int64, np.int64, np.int64]:
     """Count the values of each head, flat and without gaps, that are NaN or infinity."""
     return _count(semantic), _count(center), _count(offset)
 
 
 @inner
-def _count(values: Floats) -> int:
+def _count(values: Floats) -> np.int64:
     count = _NONE
     for place in range(values.size):
-        count += _NONE if abs(values[place]) <= _LARGEST else _ONE  # of 32 bits, so that eight are counted at once
+        count += (
+            _NONE if abs(values[place]) <= _LARGEST else _ONE
+        )  # of 32 bits, so that eight are counted at once
     return np.int64(count)

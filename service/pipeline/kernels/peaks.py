@@ -38,7 +38,10 @@ def find_peaks(
     """
     limit = np.float32(max(threshold, 0))
     numbers = np.empty((rows.first.size, columns.first.size), np.int32)
-    hottest, scratch = np.empty(heat.shape[1], np.float32), np.empty((rows.scratch, columns.scratch), np.float32)
+    hottest, scratch = (
+        np.empty(heat.shape[1], np.float32),
+        np.empty((rows.scratch, columns.scratch), np.float32),
+    )
     blocks, room = numbers.size // _SHARE + 1, _ROOM
     while True:
         hot = _Hot(
@@ -90,15 +93,7 @@ def _list(heat: Floats, rows: Axis, columns: Axis, limit: np.float32, hot: _Hot,
         row = hot.numbers[r]
         for q in range(row.size):
             row[q] = _COLD
-        top = _LEAST
-        for x in range(hottest.size):
-            hottest[x] = heat[rows.first[r], x]
-        for y in range(rows.first[r] + 1, rows.last[r] + 1):
-            values = heat[y]
-            for x in range(hottest.size):
-                hottest[x] = larger(hottest[x], values[x])
-        for x in range(hottest.size):
-            top = max(top, hottest[x])
+        top = _hottest(heat, rows.first[r], rows.last[r], hottest)
         if not top > limit * _ROUNDING:
             continue  # most rows of most photographs
         for q in range(columns.first.size):
@@ -108,6 +103,21 @@ def _list(heat: Floats, rows: Axis, columns: Axis, limit: np.float32, hot: _Hot,
                     hot.places[count, 0], hot.places[count, 1] = r, q
                 count += 1
     return count
+
+
+@inner
+def _hottest(heat: Floats, first: int, last: int, hottest: Floats) -> np.float32:
+    """Write each column's hottest cell of some rows; returns the hottest of all."""
+    top = _LEAST
+    for x in range(hottest.size):
+        hottest[x] = heat[first, x]
+    for y in range(first + 1, last + 1):
+        values = heat[y]
+        for x in range(hottest.size):
+            hottest[x] = larger(hottest[x], values[x])
+    for x in range(hottest.size):
+        top = max(top, hottest[x])
+    return top
 
 
 @inner

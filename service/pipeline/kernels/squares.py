@@ -105,8 +105,8 @@ def merge_square(
         if things and votes.centers.y.size > 0:
             owner = owner_of(votes, rows, columns, r, q, cells)
         _name(square, count, isthing, owner)
-        listed, names = square.candidates.listed, square.names
-        lead(semantic, listed, names, count, i, j, across, q, down, r, square.classes, square.codes)
+        lists = (square.candidates.listed, square.names)
+        lead(semantic, lists, count, i, j, across, q, down, r, square.classes, square.codes)
     else:
         fill(square.classes, label)
     if things and owner < 0 and votes.centers.y.size > 0:

@@ -57,8 +57,7 @@ def _mix_square(
 def _lead(
     typing: Any,
     planes: Any,
-    listed: Any,
-    names: Any,
+    lists: Any,
     count: Any,
     i: Any,
     j: Any,
@@ -74,37 +73,39 @@ def _lead(
     All that is known of the pixels stays in the processor's registers until the last plane is seen.
 
     Args:
-        listed: the planes' numbers, `count` of them, at least one.
-        names: each one's code.
+        lists: the planes' numbers, `count` of them, at least one; and each one's code.
         numbers, codes: (16,), written: those of the highest plane.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
         weights = [
-            *_weights(context, builder, kinds[6], arguments[6], arguments[7]),
-            *_weights(context, builder, kinds[8], arguments[8], arguments[9]),
+            *_weights(context, builder, kinds[5], arguments[5], arguments[6]),
+            *_weights(context, builder, kinds[7], arguments[7], arguments[8]),
         ]
-        lists = [context.make_array(kinds[place])(context, builder, arguments[place]).data for place in (1, 2)]
+        lists = [
+            context.make_array(kinds[1][0])(context, builder, array).data
+            for array in cgutils.unpack_tuple(builder, arguments[1], 2)
+        ]
         highest = cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [float("-inf")] * LANES))
         written = [
             cgutils.alloca_once_value(builder, _splat(builder, builder.load(first))) for first in lists
         ]
-        with cgutils.for_range(builder, arguments[3]) as loop:
+        with cgutils.for_range(builder, arguments[2]) as loop:
             number, code = (builder.load(builder.gep(listed, [loop.index])) for listed in lists)
-            place = [arguments[0], builder.sext(number, ir.IntType(64)), arguments[4], arguments[5]]
-            value, best = _interpolated(context, builder, kinds[0], place, weights), builder.load(highest)
+            corner = [arguments[0], builder.sext(number, ir.IntType(64)), *arguments[3:5]]
+            value, best = _interpolated(context, builder, kinds[0], corner, weights), builder.load(highest)
             higher = builder.fcmp_ordered(">", value, best)
             builder.store(builder.select(higher, value, best), highest)
             for kept, new in zip(written, (number, code), strict=True):
                 builder.store(builder.select(higher, _splat(builder, new), builder.load(kept)), kept)
-        for place, kept in zip((10, 11), written, strict=True):
+        for place, kept in zip((9, 10), written, strict=True):
             _store(context, builder, kinds[place], arguments[place], builder.load(kept))
         return context.get_dummy_value()
 
     place = (types.int64, types.uint64, types.uint64)
     weights = (across, types.int64, down, types.int64)
-    return types.void(planes, listed, names, *place, *weights, numbers, codes), build
+    return types.void(planes, lists, *place, *weights, numbers, codes), build
 
 
 def _fill(typing: Any, numbers: Any, number: Any) -> Any:

@@ -1,5 +1,6 @@
 """Compiled code: what is kept, what is not, and that no request compiles."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,7 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
 
 
 KERNELS: dict[str, Any] = {
-    each.__name__: each
-    for each in (
-        *(count_unsound, _rank, _find, _merge, _score, rename, _tell, _write),
-    )
+    each.__name__: each for each in (*(count_unsound, _rank, _find, _merge, _score, rename, _tell, _write),)
 }
 
 
@@ -67,6 +65,25 @@ def test_no_instruction_is_used_that_the_pinned_processor_lacks(
     (code,) = kernel.inspect_asm().values()
     assert "ymm" in code  # vectors of 256 bits
     assert "zmm" not in code  # of 512
+
+
+def test_ranking_stores_whole_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if config.CPU_NAME != "x86-64-v3":
+        pytest.skip("this processor is older, or another one was stated")
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    kernel: Any = entry(_rank.py_func)  # type: ignore[attr-defined]
+    size = (3, 16)
+
+    kernel(
+        np.ones((5, *size), np.float32),
+        np.zeros(size, np.int32),
+        *np.empty((4, *size), np.float32),
+        np.empty(16, np.float32),
+    )
+
+    (code,) = kernel.inspect_asm().values()
+    assert "vmaxps" in code
+    assert not re.search(r"maskmov\w+\s+%\w+, %\w+, [-\d]*\(", code)  # of some lanes: slow on AMD's processors
 
 
 @pytest.mark.parametrize("name", KERNELS)

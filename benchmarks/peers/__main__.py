@@ -8,7 +8,7 @@ import click
 from benchmarks.peers import environment
 from benchmarks.peers.answers import NoAnswer
 from benchmarks.peers.catalogue import PEERS, UnknownPeer, find_peers
-from benchmarks.peers.comparison import Plan, compare
+from benchmarks.peers.comparison import RUNTIMES, Plan, compare
 from benchmarks.peers.environment import Missing
 from benchmarks.peers.report import NoPlace, to_json, to_markdown, write_into
 from benchmarks.peers.task import NoSuchGraph
@@ -61,10 +61,16 @@ def list_() -> None:
     help="Whether peers merge at the heads' own size, which is cheaper, or at the input's, as published.",
 )
 @click.option(
+    "--runtime",
+    type=click.Choice(list(RUNTIMES)),
+    default="onnxruntime",
+    help="What computes the peers' heads; OpenVINO in the precision that it takes by itself.",
+)
+@click.option(
     "--backend",
     type=click.Choice(["onnxruntime", "auto"]),
     default="onnxruntime",
-    help="What computes ours: the peers' runtime, or the one it chooses by itself.",
+    help="What computes ours: ONNX Runtime, or what it chooses by itself.",
 )
 @click.option("--connections", type=click.IntRange(1, 256), default=8)
 @click.option("--rounds", type=click.IntRange(1), default=5)
@@ -79,6 +85,7 @@ def run(
     names: tuple[str, ...],
     graph: str,
     merging: str,
+    runtime: str,
     backend: str,
     connections: int,
     rounds: int,
@@ -87,10 +94,12 @@ def run(
     page: Path | None,
 ) -> None:
     """Load ours and the peers in turns; no NAME is all. Peers that do not run are left out with the reason."""
-    plan = Plan(_graph(graph), merging, backend, connections, rounds, seconds)
+    plan = Plan(_graph(graph), merging, runtime, backend, connections, rounds, seconds)
     out.mkdir(parents=True, exist_ok=True)
     report = compare(find_peers(names), plan, out.resolve(), lambda line: click.echo(line, err=True))
     table, stem = to_markdown(report), f"{report.conditions.graph}-{merging}"
+    if runtime != "onnxruntime":
+        stem += f"-{runtime}"
     if backend == "auto":
         stem += "-auto"
     (out / f"{stem}.json").write_text(to_json(report), encoding="utf-8")

@@ -8,7 +8,13 @@ Sending = Literal["raw", "form", "infer"]
 """The photograph as the whole body, as part `image` of a form, or as a BYTES tensor of the Open Inference Protocol."""
 
 # What the shared handler needs; numpy stays free, since some servers hold it back.
-HANDLER = ("numpy", "onnxruntime>=1.31,<2", "opencv-python-headless", "pillow>=13,<14")
+HANDLER = (
+    "numpy",
+    "onnxruntime>=1.31,<2",
+    "openvino>=2026.4,<2027",
+    "opencv-python-headless",
+    "pillow>=13,<14",
+)
 FORMS = "python-multipart>=0.0.34,<0.1"
 
 

@@ -24,6 +24,7 @@ from service.pipeline.predictor import available_cores
 
 NULL_SIZE: Size = (512, 1024)
 NULL_INSTANCES, NULL_CLASSES = 30, 19
+RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}  # that the usual handler knows
 LEAST_AGREEMENT = 0.9  # of the pixels; below it a server was not asked, or did not do, the same
 
 
@@ -33,6 +34,7 @@ class Plan:
 
     graph: str  # `null`, or a bundle's directory
     merging: str
+    runtime: str  # of the peers
     backend: str  # of ours
     connections: int
     rounds: int
@@ -53,7 +55,8 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
     bundle = open_graph(plan.graph, folder)
     size = bundle.manifest.input.buckets[0]
     photograph = jpeg(size)
-    task = write_task(bundle, size, folder, threads=available_cores(), enlarge=plan.merging == "input")
+    enlarge = plan.merging == "input"
+    task = write_task(bundle, size, folder, runtime=plan.runtime, threads=available_cores(), enlarge=enlarge)
     load_before = os.getloadavg()[0]
     with ExitStack() as stack:
         ours = _start(stack, launch_ours(bundle.path, photograph, plan.backend), folder, say)
@@ -73,6 +76,7 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
     conditions = Conditions(
         bundle.manifest.name,
         plan.merging,
+        RUNTIMES[plan.runtime],
         engine,
         size,
         plan.connections,

@@ -28,6 +28,7 @@ class Conditions:
 
     graph: str
     merging: str  # of the peers: `own` or `input`
+    runtime: str  # of the peers
     engine: str  # of ours
     size: tuple[int, int]  # rows, columns of photograph and input
     connections: int
@@ -68,8 +69,9 @@ def to_markdown(report: Report) -> str:
     about = report.conditions
     lines = [
         f"`{about.graph}`, {about.size[0]}×{about.size[1]}, {about.connections} connections, medians of "
-        f"{about.rounds} rounds of {about.seconds:g} s; peers merge at {_merged(about.merging)}, ours computes by "
-        f"{about.engine}. {about.date}, {about.processor}, {about.cores} cores, load {about.load[0]:.1f} before and "
+        f"{about.rounds} rounds of {about.seconds:g} s; peers compute by {about.runtime} and merge at "
+        f"{_merged(about.merging)}, ours computes by {about.engine}. {about.date}, {about.processor}, "
+        f"{about.cores} cores, load {about.load[0]:.1f} before and "
         f"{about.load[1]:.1f} after.",
         "",
         HEAD,

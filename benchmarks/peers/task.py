@@ -26,7 +26,9 @@ class NoSuchGraph(Exception):
     """A bundle's graph cannot be cut behind its normalisation."""
 
 
-def write_task(bundle: Bundle, size: Size, folder: Path, *, threads: int, enlarge: bool) -> Path:
+def write_task(
+    bundle: Bundle, size: Size, folder: Path, *, runtime: str, threads: int, enlarge: bool
+) -> Path:
     """Write the peers' graph and their task into a folder; returns the task's file.
 
     Raises: NoSuchGraph: the bundle's graph does not begin with a normalisation to (N, 3, H, W).
@@ -38,6 +40,7 @@ def write_task(bundle: Bundle, size: Size, folder: Path, *, threads: int, enlarg
     manifest = bundle.manifest
     task = Task(
         graph=str(folder / "graph.onnx"),
+        runtime=runtime,
         threads=threads,
         size=size,
         mean=mean,

@@ -7,6 +7,8 @@ it needs to know (`benchmarks.peers.task`).
 import base64
 import json
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +16,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +29,7 @@ class Task:
     """What is served, and how it is merged."""
 
     graph: str  # takes float32 NCHW, normalised
+    runtime: str  # onnxruntime or openvino
     threads: int  # of the runtime
     size: tuple[int, int]  # rows, columns of the graph's input
     mean: tuple[float, float, float]  # RGB 0-255
@@ -43,19 +45,18 @@ class Task:
     divisor: int
 
 
+Run = Callable[[Array], list[Array]]
+"""(N, 3, H, W) to semantic, center and offset of all pictures."""
+
+
 class Engine:
-    """The graph in a session of ONNX Runtime, and what stands around it."""
+    """The graph in a runtime, and what stands around it."""
 
     def __init__(self) -> None:
         task = json.loads(Path(os.environ["PEERS_TASK"]).read_text(encoding="utf-8"))
         self.task = Task(**task)
         cv2.setNumThreads(1)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.task.threads
-        self.session: Any = onnxruntime.InferenceSession(
-            self.task.graph, options, providers=["CPUExecutionProvider"]
-        )
-        self.input = self.session.get_inputs()[0].name
+        self.heads: Run = RUNTIMES[self.task.runtime](self.task)
 
     def handle(self, data: bytes) -> bytes:
         """From a photograph's bytes to the answer's."""
@@ -79,14 +80,45 @@ class Engine:
 
     def run(self, batch: Array) -> list[Heads]:
         """(N, 3, H, W) to the heads of each picture."""
-        semantic, center, offset = self.session.run(["semantic", "center", "offset"], {self.input: batch})
-        return list(zip(semantic, center, offset, strict=True))
+        return list(zip(*self.heads(batch), strict=True))
 
     def finish(self, heads: Heads) -> bytes:
         """Merge one picture's heads and write its answer."""
         ids, segments = merge(heads, self.task)
         answer = {"segments_info": segments, "panoptic_png": base64.b64encode(write_png(ids)).decode()}
         return json.dumps(answer).encode()
+
+
+def open_onnxruntime(task: Task) -> Run:
+    """The graph in a session of ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = task.threads
+    session: Any = onnxruntime.InferenceSession(task.graph, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(list(OUTPUTS), {name: batch})
+
+
+def open_openvino(task: Task) -> Run:
+    """The graph compiled by OpenVINO, in the precision that it takes by itself; a request for each thread."""
+    import openvino
+
+    core = openvino.Core()
+    compiled: Any = core.compile_model(task.graph, "CPU", {"INFERENCE_NUM_THREADS": task.threads})
+    own = threading.local()
+
+    def run(batch: Array) -> list[Array]:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        own.request.infer([batch])
+        return [np.array(own.request.get_tensor(name).data) for name in OUTPUTS]
+
+    return run
+
+
+OUTPUTS = ("semantic", "center", "offset")
+RUNTIMES: dict[str, Callable[[Task], Run]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 
 
 def merge(heads: Heads, task: Task) -> tuple[Array, list[dict[str, Any]]]:

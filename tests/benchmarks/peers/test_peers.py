@@ -168,6 +168,7 @@ def report() -> Report:
         Conditions(
             "null",
             "own",
+            "a runtime",
             "a runtime in fp32",
             (512, 1024),
             8,

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.peers.answers import agreement, read_answer
 from benchmarks.peers.comparison import write_peers_null
 from benchmarks.peers.environment import ROOT
-from benchmarks.peers.servers.usual import Engine, Task
+from benchmarks.peers.servers.usual import RUNTIMES, Engine, Task
 from benchmarks.peers.task import NoSuchGraph, behind, find_normalised, write_task
 from benchmarks.scenes import jpeg
 from model.bundle import Bundle
@@ -40,14 +40,25 @@ def our_answer(bundle: Bundle) -> bytes:
     return json.dumps({"segments_info": rows, "panoptic_png": picture}).encode()
 
 
-def usual_answer(bundle: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch, *, enlarge: bool) -> bytes:
-    task = write_task(bundle, SIZE, folder, threads=1, enlarge=enlarge)
+def usual_answer(
+    bundle: Bundle,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    runtime: str = "onnxruntime",
+    enlarge: bool,
+) -> bytes:
+    task = write_task(bundle, SIZE, folder, runtime=runtime, threads=1, enlarge=enlarge)
     monkeypatch.setenv("PEERS_TASK", str(task))
     return Engine().handle(jpeg(SIZE))
 
 
 def test_the_normalisation_is_read_off_the_graph(bundle: Bundle, tmp_path: Path) -> None:
-    task = Task(**json.loads(write_task(bundle, SIZE, tmp_path, threads=1, enlarge=False).read_text()))
+    task = Task(
+        **json.loads(
+            write_task(bundle, SIZE, tmp_path, runtime="onnxruntime", threads=1, enlarge=False).read_text()
+        )
+    )
 
     assert np.allclose([task.mean, task.std], [R52_DC5.input.mean, R52_DC5.input.std], atol=1e-3)
 
@@ -56,10 +67,11 @@ def test_the_null_scene_has_30_things(bundle: Bundle) -> None:
     assert read_answer(our_answer(bundle)).things == 30
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_merged_at_the_input_size_the_usual_handler_gives_our_answer(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
 ) -> None:
-    usual = read_answer(usual_answer(bundle, tmp_path, monkeypatch, enlarge=True))
+    usual = read_answer(usual_answer(bundle, tmp_path, monkeypatch, runtime=runtime, enlarge=True))
 
     assert agreement(read_answer(our_answer(bundle)), usual) > 0.999
 

@@ -83,7 +83,9 @@ def test_ranking_stores_whole_vectors(tmp_path: Path, monkeypatch: pytest.Monkey
 
     (code,) = kernel.inspect_asm().values()
     assert "vmaxps" in code
-    assert not re.search(r"maskmov\w+\s+%\w+, %\w+, [-\d]*\(", code)  # of some lanes: slow on AMD's processors
+    assert not re.search(
+        r"maskmov\w+\s+%\w+, %\w+, [-\d]*\(", code
+    )  # of some lanes: slow on AMD's processors
 
 
 @pytest.mark.parametrize("name", KERNELS)

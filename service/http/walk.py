@@ -67,7 +67,7 @@ async def walk(
     Raises: Problem: of the photograph, the queue, the engine or the deadline.
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
-        photograph = await recognise(parts.pool, predictor, data, asked, urgency)
+        photograph = await recognise(parts.pool, predictor, data, asked, urgency.caller)
         one = Walk(parts, predictor, data, photograph, asked, urgency, account)
         seen = None if urgency.alone else parts.cache.get(photograph)
         if seen is None:

@@ -30,12 +30,12 @@ class Taps(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """The cells that a block depends on, first to last; without a sign, or each index would be looked at first."""
+    """The cells that a block depends on; without a sign, or each index would be looked at first."""
 
     top: np.uint64
-    bottom: np.uint64
+    below: np.uint64  # the row behind the last one
     left: np.uint64
-    right: np.uint64
+    beyond: np.uint64  # the column behind the last one
 
 
 class Axis(NamedTuple):
@@ -60,9 +60,9 @@ def cells_of(rows: Axis, columns: Axis, r: int, q: int) -> Cells:
     """The cells of the block of row run `r` and column run `q`."""
     return Cells(
         np.uint64(rows.first[r]),
-        np.uint64(rows.last[r]),
+        np.uint64(rows.last[r] + 1),
         np.uint64(columns.first[q]),
-        np.uint64(columns.last[q]),
+        np.uint64(columns.last[q] + 1),
     )
 
 

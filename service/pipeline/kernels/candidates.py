@@ -10,7 +10,6 @@ from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.compiler import inner
 
 _LEAST = np.float32(-np.inf)
-_NEXT = np.uint64(1)
 
 
 class Candidates(NamedTuple):
@@ -35,8 +34,8 @@ def _two_leaders(semantic: Floats, ranking: Ranking, cells: Cells, candidates: C
     third logit, that is the most that any other class has there.
     """
     first = second = ranking.best[cells.top, cells.left]
-    for i in range(cells.top, cells.bottom + _NEXT):
-        for j in range(cells.left, cells.right + _NEXT):
+    for i in range(cells.top, cells.below):
+        for j in range(cells.left, cells.beyond):
             leader = ranking.best[i, j]
             if leader in (first, second):
                 continue
@@ -48,8 +47,8 @@ def _two_leaders(semantic: Floats, ranking: Ranking, cells: Cells, candidates: C
     least_first = least_second = np.float32(np.inf)
     others = _LEAST
     a_plane, b_plane = semantic[np.uint64(first)], semantic[np.uint64(second)]
-    for i in range(cells.top, cells.bottom + _NEXT):
-        for j in range(cells.left, cells.right + _NEXT):
+    for i in range(cells.top, cells.below):
+        for j in range(cells.left, cells.beyond):
             a, b, third = a_plane[i, j], b_plane[i, j], ranking.thirds[i, j]
             least_first, least_second = min(least_first, a), min(least_second, b)
             others = max(others, third if min(a, b) > third else ranking.seconds[i, j])
@@ -65,8 +64,8 @@ def _all_unsurpassed(semantic: Floats, margin: np.float32, cells: Cells, candida
     for number in range(semantic.shape[0]):
         plane = semantic[number]
         low = high = plane[cells.top, cells.left]
-        for i in range(cells.top, cells.bottom + _NEXT):
-            for j in range(cells.left, cells.right + _NEXT):
+        for i in range(cells.top, cells.below):
+            for j in range(cells.left, cells.beyond):
                 value = plane[i, j]
                 low, high = min(low, value), max(high, value)
         floor = max(floor, low)

@@ -7,8 +7,6 @@ from service.pipeline.kernels.arithmetic import mix
 from service.pipeline.kernels.axis import Axis
 from service.pipeline.kernels.compiler import inner
 
-_NEXT = np.uint64(1)
-
 
 @inner
 def enlarge(
@@ -42,12 +40,12 @@ def enlarge(
         return
     # Places without a sign, or each index would be looked at first.
     top, left = np.uint64(rows.to_output.low[y0]), np.uint64(columns.to_output.low[x0])
-    bottom, right = np.uint64(rows.to_output.high[y1 - 1]), np.uint64(columns.to_output.high[x1 - 1])
+    below, beyond = np.uint64(rows.to_output.high[y1 - 1] + 1), np.uint64(columns.to_output.high[x1 - 1] + 1)
     down, across = rows.to_input, columns.to_input
-    for y in range(top, bottom + _NEXT):
+    for y in range(top, below):
         upper, lower = plane[np.uint64(down.low[y])], plane[np.uint64(down.high[y])]
         row = scratch[y - top]
-        for x in range(left, right + _NEXT):
+        for x in range(left, beyond):
             i, j = np.uint64(across.low[x]), np.uint64(across.high[x])
             high = mix(upper[i], upper[j], across.rest[x], across.weight[x])
             low = mix(lower[i], lower[j], across.rest[x], across.weight[x])

@@ -23,7 +23,7 @@ from service.pipeline.kernels.votes import Votes, owner_of
 SIDE = 4
 _ALL = np.uint32((1 << LANES) - 1)
 _NONE = np.uint32(0)
-_NEXT = np.uint64(1)
+_CELLS = np.uint64(2)  # that a side lies between
 
 
 class Squares(NamedTuple):
@@ -96,7 +96,7 @@ def merge_square(
 ) -> None:
     """Fill in a square that no short-cut takes whole; `label` is its class where all pixels share one."""
     i, j = np.uint64(rows.first[r]), np.uint64(columns.first[q])
-    cells = Cells(i, i + _NEXT, j, j + _NEXT)
+    cells = Cells(i, i + _CELLS, j, j + _CELLS)
     across, down = (squares.across_rest, squares.across_weight), (squares.down_rest, squares.down_weight)
     things, owner = True, UNCLEAR
     if label < 0:

@@ -41,10 +41,7 @@ def _mix_square(
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        weights = [
-            *_weights(context, builder, kinds[5], arguments[5], arguments[6]),
-            *_weights(context, builder, kinds[7], arguments[7], arguments[8]),
-        ]
+        weights = _weights(context, builder, kinds[5], arguments[5:9])
         mixed = _interpolated(context, builder, kinds[0], arguments[:4], weights)
         mixed = builder.fmul(mixed, _splat(builder, arguments[4]))
         _store(context, builder, kinds[9], arguments[9], mixed)
@@ -79,10 +76,7 @@ def _lead(
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        weights = [
-            *_weights(context, builder, kinds[5], arguments[5], arguments[6]),
-            *_weights(context, builder, kinds[7], arguments[7], arguments[8]),
-        ]
+        weights = _weights(context, builder, kinds[5], arguments[5:9])
         lists = [
             context.make_array(kinds[1][0])(context, builder, array).data
             for array in cgutils.unpack_tuple(builder, arguments[1], 2)
@@ -176,11 +170,14 @@ def _mix(builder: Any, low: Any, high: Any, rest: Any, weight: Any) -> Any:
     return builder.call(fused, [low, rest, builder.fmul(high, weight)])
 
 
-def _weights(context: Any, builder: Any, kinds: Any, pair: Any, number: Any) -> list[Any]:
-    """Rest and weight of one row of a pair of (n, 16)."""
-    start = builder.mul(number, ir.Constant(ir.IntType(64), LANES))
-    arrays = cgutils.unpack_tuple(builder, pair, 2)
-    return [_load(context, builder, kinds[0], array, start, _FLOATS) for array in arrays]
+def _weights(context: Any, builder: Any, kinds: Any, arguments: Any) -> list[Any]:
+    """Rest and weight across, rest and weight down: of two pairs of (n, 16), the row whose number stands behind each."""
+    found = []
+    for pair, number in (arguments[:2], arguments[2:]):
+        start = builder.mul(number, ir.Constant(ir.IntType(64), LANES))
+        for array in cgutils.unpack_tuple(builder, pair, 2):
+            found.append(_load(context, builder, kinds[0], array, start, _FLOATS))
+    return found
 
 
 def _interpolated(context: Any, builder: Any, kind: Any, place: Any, weights: Any) -> Any:

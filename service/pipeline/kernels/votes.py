@@ -10,7 +10,6 @@ from service.pipeline.kernels.compiler import inner
 from service.pipeline.kernels.nearest import UNCLEAR, Centers, clearly_nearest
 
 _UNSEEN = -2
-_NEXT = np.uint64(1)
 
 
 class Votes(NamedTuple):
@@ -33,8 +32,8 @@ def owner_of(votes: Votes, rows: Axis, columns: Axis, r: int, q: int, cells: Cel
     if not (rows.affine[r] and columns.affine[q]):
         return UNCLEAR
     shared = _UNSEEN
-    for i in range(cells.top, cells.bottom + _NEXT):
-        for j in range(cells.left, cells.right + _NEXT):
+    for i in range(cells.top, cells.below):
+        for j in range(cells.left, cells.beyond):
             if votes.owners[i, j] == _UNSEEN:
                 y = rows.cell_places[i] + votes.scale * votes.offset[0, i, j]
                 x = columns.cell_places[j] + votes.scale * votes.offset[1, i, j]

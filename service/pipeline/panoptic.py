@@ -18,6 +18,7 @@ from service.backends import Floats, Heads
 from service.pipeline.kernels.axis import Axis, Grid, Numbers, axes
 from service.pipeline.kernels.classes import rank
 from service.pipeline.kernels.codes import Codes, Labels, rename
+from service.pipeline.kernels.compiler import plain
 from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
@@ -89,7 +90,7 @@ def merge_heads(
     Args:
         heads: N = 1.
     """
-    semantic, heat, offset = (_plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
+    semantic, heat, offset = (plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
     cells = (semantic.shape[1], semantic.shape[2])
     layout = _lay_out(cells, sizes, manifest.heads, merging.grid)
     centers = find_centers(heat[0], sizes, manifest.heads, merging)
@@ -167,11 +168,6 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
         place = len(values) - merging.top_k
         kept = kept[values[kept] > np.partition(values, place)[place]]
     return Centers(y[kept], x[kept], values[kept])
-
-
-def _plain(head: Floats) -> Floats:
-    """The head as the kernels are compiled for it: without gaps, and writable, which they make no use of."""
-    return np.require(head, np.float32, ("C", "A", "W"))
 
 
 @lru_cache(_SIZES)

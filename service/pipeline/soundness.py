@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from service.backends import Floats, Heads, Maps
+from service.backends import Heads, Maps
+from service.pipeline.kernels.compiler import plain
 from service.pipeline.kernels.finite import count_unsound
 
 
@@ -19,15 +20,13 @@ def check_finite(output: Heads | Maps) -> None:
         _check_maps(output)
         return
     heads = {"semantic": output.semantic, "center": output.center, "offset": output.offset}
-    for (name, head), count in zip(heads.items(), count_unsound(*map(_flat, heads.values())), strict=True):
+    for (name, head), count in zip(
+        heads.items(), count_unsound(*(plain(head).reshape(-1) for head in heads.values())), strict=True
+    ):
         if count:
             raise HeadsNotFinite(
                 f"the engine returned {count} of {head.size} values of the head {name} as NaN or infinity"
             )
-
-
-def _flat(head: Floats) -> Floats:
-    return np.require(head, np.float32, ("C", "A", "W")).reshape(-1)
 
 
 def _check_maps(maps: Maps) -> None:

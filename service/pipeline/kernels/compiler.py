@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from llvmlite import binding
 from numba.core import caching
 from numba.core import config as settings
+from numpy.typing import NDArray
 
 _V3 = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt", "sse4.2", "xsave")
 _FOLDER = Path(__file__).parent
@@ -64,6 +66,11 @@ def entry(function: Kernel) -> Kernel:
     cache.load_overload = _if_possible(cache.load_overload)
     cache.save_overload = _if_possible(cache.save_overload)
     return cast(Kernel, kernel)
+
+
+def plain(head: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An array as kernels are compiled for it: without gaps, and writable, which they make no use of."""
+    return np.require(head, np.float32, ("C", "A", "W"))
 
 
 def _if_possible(access: Callable[..., Any]) -> Callable[..., Any]:

@@ -171,7 +171,7 @@ def _mix(builder: Any, low: Any, high: Any, rest: Any, weight: Any) -> Any:
 
 
 def _weights(context: Any, builder: Any, kinds: Any, arguments: Any) -> list[Any]:
-    """Rest and weight across, rest and weight down: of two pairs of (n, 16), the row whose number stands behind each."""
+    """Rest and weight across, rest and weight down: of two pairs of (n, 16), each with its row behind it."""
     found = []
     for pair, number in (arguments[:2], arguments[2:]):
         start = builder.mul(number, ir.Constant(ir.IntType(64), LANES))

@@ -24,7 +24,7 @@ _OF_MEMBERS: tuple[Format, ...] = ("json", "multipart", "ndjson")  # the forms w
 async def answer(request: Request, names: tuple[str, ...] = (PART,)) -> Response:
     """Answer a request with one photograph or several.
 
-    The query is read here, and not by the framework, which would take a seventh of all that the event loop does.
+    The query is read here, and not by the framework, which reads equal ones anew each time.
 
     Args:
         names: what a form's part with a photograph may be called.

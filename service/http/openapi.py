@@ -27,7 +27,7 @@ from service.http.examples import (
 from service.http.json_body import HuggingFaceImages, ManyImages, OneImage
 from service.http.keys import is_open
 from service.http.negotiation import MEDIA_TYPES
-from service.http.options import PanopticOptions, query_parameters
+from service.http.options import PanopticOptions
 from service.http.problems import MEDIA_TYPE as PROBLEM
 from service.http.problems import PROBLEM_TYPES
 from service.http.sent import PARAMS, PART
@@ -217,7 +217,16 @@ _HEADERS = [
     ),
 ]
 
-_QUERY = query_parameters()
+_QUERY = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {word: told for word, told in schema.items() if (word, told) != ("default", None)},
+        "description": schema["description"],
+    }
+    for name, schema in PanopticOptions.model_json_schema()["properties"].items()
+]
 
 REQUEST_BODY: dict[str, Any] = {"requestBody": _request_body(PART), "parameters": [*_QUERY, *_HEADERS]}
 

@@ -18,7 +18,6 @@ Output = Literal["segments_info", "segmentation", "panoptic_png", "overlay_webp"
 OUTPUTS: tuple[Output, ...] = ("segments_info", "panoptic_png")
 """The members of the JSON answer, where a caller doesn't choose."""
 
-_LISTS = ("classes", "outputs")  # of the query: these may be given several times, of others the last counts
 _QUERIES = 64  # that are kept as they were read
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
@@ -140,6 +139,14 @@ class PanopticOptions(BaseModel):
         return Selection(tuple(sorted({index for indices in found for index in indices})), self.subtask)
 
 
+_LISTS = frozenset(
+    name
+    for name, schema in PanopticOptions.model_json_schema()["properties"].items()
+    if any(kind.get("type") == "array" for kind in schema.get("anyOf", ()))
+)
+"""Options that a query may hold several times; of others the last counts."""
+
+
 @lru_cache(_QUERIES)
 def read_query(query: bytes) -> PanopticOptions:
     """The options of a query as it stands in the address; equal ones are read once.
@@ -152,21 +159,6 @@ def read_query(query: bytes) -> PanopticOptions:
         return PanopticOptions.model_validate(given)
     except ValidationError as error:
         raise problem_of_params(error.errors(), PanopticOptions.model_fields) from None
-
-
-def query_parameters() -> list[dict[str, Any]]:
-    """The options as OpenAPI tells parameters of a query."""
-    schemas = PanopticOptions.model_json_schema()["properties"]
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "schema": {word: told for word, told in schema.items() if (word, told) != ("default", None)},
-            "description": schema["description"],
-        }
-        for name, schema in schemas.items()
-    ]
 
 
 def read_params(given: Any, where: str) -> PanopticOptions:

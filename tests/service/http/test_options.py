@@ -85,6 +85,14 @@ def test_outputs_choose_the_members(
     assert set(content) == {"id", "model", "image", "timings_ms"} | members
 
 
+def test_of_an_option_that_stands_twice_in_the_query_the_last_counts(
+    client: httpx.Client, scene: bytes
+) -> None:
+    found = client.post(f"{URL}?subtask=instance&subtask=semantic&classes=car", content=scene).json()
+
+    assert [segment["label"] for segment in found["segments_info"]] == ["car"]
+
+
 def test_an_overlay_may_be_a_member(client: httpx.Client, scene: bytes) -> None:
     content = ask(client, scene, "query", {"outputs": "overlay_webp"})
 

@@ -2,6 +2,7 @@
 
 import heapq
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -51,6 +52,19 @@ def test_pictures_of_several_bands_are_packed_as_one_stream(number: int) -> None
     colors = rng.integers(0, 256, (number, 3)).astype(np.uint8)
 
     assert zlib.decompress(deflate(codes, colors)) == filtered(codes, colors)
+
+
+def test_threads_that_pack_at_a_time_have_room_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    colors = rng.integers(0, 256, (9, 3)).astype(np.uint8)
+    pictures = [
+        rng.integers(0, 9, (side, 2 * side)).astype(np.uint16).repeat(4, axis=1) for side in range(20, 84)
+    ]
+
+    with ThreadPoolExecutor(8) as threads:
+        packed = list(threads.map(lambda codes: deflate(codes, colors), pictures))
+
+    assert [zlib.decompress(each) for each in packed] == [filtered(codes, colors) for codes in pictures]
 
 
 def test_borders_of_a_drawn_map_take_no_more_bytes_than_by_zlib() -> None:

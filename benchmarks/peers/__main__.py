@@ -8,9 +8,10 @@ import click
 from benchmarks.peers import environment
 from benchmarks.peers.answers import NoAnswer
 from benchmarks.peers.catalogue import PEERS, UnknownPeer, find_peers
-from benchmarks.peers.comparison import RUNTIMES, Plan, compare
+from benchmarks.peers.comparison import Plan, compare
 from benchmarks.peers.environment import Missing
 from benchmarks.peers.report import NoPlace, to_json, to_markdown, write_into
+from benchmarks.peers.servers.usual import RUNTIMES
 from benchmarks.peers.task import NoSuchGraph
 from model.bundle import BundleError
 from model.command_line import run_command

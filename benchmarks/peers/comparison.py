@@ -24,7 +24,6 @@ from service.pipeline.predictor import available_cores
 
 NULL_SIZE: Size = (512, 1024)
 NULL_INSTANCES, NULL_CLASSES = 30, 19
-RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}  # that the usual handler knows
 LEAST_AGREEMENT = 0.9  # of the pixels; below it a server was not asked, or did not do, the same
 
 
@@ -76,7 +75,7 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
     conditions = Conditions(
         bundle.manifest.name,
         plan.merging,
-        RUNTIMES[plan.runtime],
+        plan.runtime,
         engine,
         size,
         plan.connections,

@@ -28,7 +28,7 @@ class Conditions:
 
     graph: str
     merging: str  # of the peers: `own` or `input`
-    runtime: str  # of the peers
+    runtime: str  # of the peers, as the usual handler knows it
     engine: str  # of ours
     size: tuple[int, int]  # rows, columns of photograph and input
     connections: int
@@ -69,7 +69,7 @@ def to_markdown(report: Report) -> str:
     about = report.conditions
     lines = [
         f"`{about.graph}`, {about.size[0]}×{about.size[1]}, {about.connections} connections, medians of "
-        f"{about.rounds} rounds of {about.seconds:g} s; peers compute by {about.runtime} and merge at "
+        f"{about.rounds} rounds of {about.seconds:g} s; peers compute by {_named(about.runtime)} and merge at "
         f"{_merged(about.merging)}, ours computes by {about.engine}. {about.date}, {about.processor}, "
         f"{about.cores} cores, load {about.load[0]:.1f} before and "
         f"{about.load[1]:.1f} after.",
@@ -108,6 +108,10 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
 
 def _merged(merging: str) -> str:
     return "the input's size" if merging == "input" else "the heads' size"
+
+
+def _named(runtime: str) -> str:
+    return "OpenVINO" if runtime == "openvino" else "ONNX Runtime"
 
 
 def _row(report: Report, row: Figures) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Array = NDArray[Any]
+OUTPUTS = ("semantic", "center", "offset")
 Heads = tuple[Array, Array, Array]
 """Semantic (C, h, w), center (1, h, w) and offset (2, h, w), in pixels of this map, of one picture."""
 
@@ -117,7 +118,6 @@ def open_openvino(task: Task) -> Run:
     return run
 
 
-OUTPUTS = ("semantic", "center", "offset")
 RUNTIMES: dict[str, Callable[[Task], Run]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 
 

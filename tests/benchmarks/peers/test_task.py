@@ -54,11 +54,8 @@ def usual_answer(
 
 
 def test_the_normalisation_is_read_off_the_graph(bundle: Bundle, tmp_path: Path) -> None:
-    task = Task(
-        **json.loads(
-            write_task(bundle, SIZE, tmp_path, runtime="onnxruntime", threads=1, enlarge=False).read_text()
-        )
-    )
+    path = write_task(bundle, SIZE, tmp_path, runtime="onnxruntime", threads=1, enlarge=False)
+    task = Task(**json.loads(path.read_text()))
 
     assert np.allclose([task.mean, task.std], [R52_DC5.input.mean, R52_DC5.input.std], atol=1e-3)
 

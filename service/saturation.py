@@ -12,6 +12,7 @@ never idles: neighbours, throttled clocks and other photographs make it another 
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,7 @@ _TRUST = 4.0  # the measured capacity is corrected by no more than this factor, 
 
 
 class Saturation:
-    """Owns the running rate of one server. It is told of every photograph, from one thread."""
+    """Owns the running rate of one server. It is told of every photograph, by whichever thread knows of it."""
 
     def __init__(self, capacity: float | None = None, *, clock: Callable[[], float] = time.monotonic):
         """Start at nothing offered.
@@ -36,6 +37,7 @@ class Saturation:
         self._measured = capacity
         self._capacity = capacity
         self._clock = clock
+        self._lock = threading.Lock()
         self._then = clock()
         self._rate = 0.0  # pixels a second, an exponential mean over WINDOW_S
         self._photograph = 0.0  # pixels of a usual one
@@ -54,19 +56,22 @@ class Saturation:
     @property
     def ratio(self) -> float | None:
         """Offered over capacity, 0 and more; None where the capacity is not known."""
-        if not self._capacity:
-            return None
-        self._decay()
-        return self._rate / self._capacity
+        with self._lock:
+            if not self._capacity:
+                return None
+            self._decay()
+            return self._rate / self._capacity
 
     def offer(self, pixels: int) -> None:
         """Count a photograph whose size is known, taken or not."""
-        self._photograph += (pixels - self._photograph) * (_NEWEST if self._photograph else 1.0)
-        self._add(pixels)
+        with self._lock:
+            self._photograph += (pixels - self._photograph) * (_NEWEST if self._photograph else 1.0)
+            self._add(pixels)
 
     def refuse(self) -> None:
         """Count a photograph that was refused before its size was known, as a usual one."""
-        self._add(self._photograph)
+        with self._lock:
+            self._add(self._photograph)
 
     def answer(self, pixels: int, *, others_wait: bool) -> None:
         """Count an answer; what is done in a spell in which others always wait is what can be done."""

@@ -4,13 +4,12 @@ Each of them merges and writes for itself, so that options, form, request id and
 leaves ends the run only when it was the last.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
+from service.http.gate import Place
 from service.pipeline.predictor import Prepared
 from service.pipeline.runs import Ran
 
@@ -25,70 +24,67 @@ class Seen:
 
 
 class Flight:
-    """One run, and those who wait for it."""
+    """One run, and those who wait for it: past the gate, decoded, in the network, seen."""
 
-    def __init__(self, on_end: Callable[[], None]):
+    place: Place  # past the gate
+    seen: "Future[Seen]"
+    submitted: "Future[Ran] | None" = None  # to the engine
+
+    def __init__(self) -> None:
         self.callers = 0
-        self.submitted: Future[Ran] | None = None  # to the engine; written by the run
-        self._inside = False  # whether it holds a place past the gate
-        self._on_end = on_end
-        self._task: asyncio.Task[Seen] | None = None
-
-    def depart(self, run: Coroutine[Any, Any, Seen]) -> None:
-        """Begin the run."""
-        self._task = asyncio.create_task(run)
-        self._task.add_done_callback(_retrieve)
-
-    def enter(self) -> None:
-        """It is past the gate."""
-        self._inside = True
+        self._ended = False
 
     @property
     def stage(self) -> str:
-        """What it is at: wait, decode, queue or infer."""
+        """What it is at, or ended at: wait, decode, queue, infer; merge where its callers are."""
+        if self.seen.done() and not self.failed:
+            return "merge"
         if self.submitted is not None:
             return "infer" if self.submitted.running() else "queue"
-        return "decode" if self._inside else "wait"
+        return "decode" if self.place.done() and not self.place.cancelled() else "wait"
 
     @property
     def failed(self) -> bool:
         """Whether there is nothing to wait for any more."""
-        return self._task is not None and self._task.done() and _retrieve(self._task)
+        return self.seen.done() and (self.seen.cancelled() or self.seen.exception() is not None)
 
-    async def seen(self) -> Seen:
-        """Wait for the run; who stops waiting does not stop it."""
-        assert self._task is not None
-        return await asyncio.shield(self._task)
+    def submit(self, submitted: "Future[Ran]") -> "Future[Ran]":
+        """It is queued for the engine, unless nobody waits any more; told by the thread that decoded it."""
+        self.submitted = submitted
+        if self._ended:
+            submitted.cancel()
+        return submitted
 
     def end(self) -> None:
-        """Nobody waits any more."""
-        assert self._task is not None
-        self._task.cancel()
-        if self._inside:
-            self._on_end()
+        """Nobody waits any more: what has not begun is dropped."""
+        self._ended = True
+        self.seen.cancel()
+        if self.submitted is not None:
+            self.submitted.cancel()
 
 
 class Flights:
     """The runs that somebody waits for, by what makes them equal. It lives on the event loop."""
 
-    def __init__(self, on_end: Callable[[], None]):
-        """Start with none; `on_end` is called for each that got past the gate, when its last caller has left."""
-        self._on_end = on_end
+    def __init__(self, leave: Callable[[Place], None]):
+        """Start with none; `leave` gives a flight's place back, when its last caller has left."""
+        self._leave = leave
         self._flights: dict[Hashable, Flight] = {}
 
-    @asynccontextmanager
-    async def join(
-        self, key: Hashable, run: Callable[[Flight], Coroutine[Any, Any, Seen]]
-    ) -> AsyncIterator[tuple[Flight, bool]]:
+    @contextmanager
+    def join(self, key: Hashable, begin: Callable[[Flight], None]) -> Iterator[tuple[Flight, bool]]:
         """Be one of the callers of the run of this key, and of its first to begin it.
+
+        Args:
+            begin: asks for a flight's place, and tells what it will have seen.
 
         Yields: the flight, and whether it was there before.
         """
         flight = self._flights.get(key)
         joined = flight is not None and not flight.failed
         if flight is None or not joined:
-            flight = self._flights[key] = Flight(self._on_end)
-            flight.depart(run(flight))
+            flight = self._flights[key] = Flight()
+            begin(flight)
         flight.callers += 1
         try:
             yield flight, joined
@@ -98,8 +94,4 @@ class Flights:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
                 flight.end()
-
-
-def _retrieve(task: "asyncio.Task[Seen]") -> bool:
-    """Whether a run that ended failed; asyncio complains of errors that nobody looked at."""
-    return task.cancelled() or task.exception() is not None
+                self._leave(flight.place)

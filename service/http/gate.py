@@ -4,11 +4,15 @@ An accepted photograph costs its body; one past the gate costs its picture in th
 overlay, itself. So the gate bounds the memory, and what waits before it can be dropped without any work.
 """
 
-import asyncio
+from concurrent.futures import Future
 
 from service.pipeline.queue import Priority, Queue, Waiting, clock
+from service.pipeline.relay import done
 
 _ENDLESS = 1 << 60  # admission bounds what may wait here
+
+Place = Future[None]
+"""Done as soon as it may be taken."""
 
 
 class Gate:
@@ -24,22 +28,19 @@ class Gate:
         """Photographs before the gate."""
         return len(self._queue)
 
-    async def enter(self, priority: Priority, deadline: float) -> None:
-        """Wait for a place: by priority, then deadline, then arrival. `leave` gives it back."""
+    def enter(self, priority: Priority, deadline: float) -> Place:
+        """Ask for a place: by priority, then deadline, then arrival. `leave` gives it back, had or not."""
         if self._free:
             self._free -= 1
-            return
+            return done(None)
         waiting: Waiting[None, None] = Waiting(None, None, 1, priority, deadline, since=clock())
         self._queue.put(waiting)
-        try:
-            await asyncio.wrap_future(waiting.future)
-        except asyncio.CancelledError:
-            if not waiting.future.cancel():  # the place was given at this moment
-                self.leave()
-            raise
+        return waiting.future
 
-    def leave(self) -> None:
-        """Give a place back: to the first who waits."""
+    def leave(self, place: Place) -> None:
+        """Give a place back, to the first who waits, or stop waiting for it."""
+        if place.cancel():
+            return
         for waiting in self._queue.alike(clock()):
             if self._queue.take([waiting]):
                 waiting.future.set_result(None)

@@ -7,6 +7,7 @@ counted by its stage. The stages are wait (before the gate), decode, queue (for 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from service.http.answers import Asked, Made, make_answer
 from service.http.cache import Name, to_keep
 from service.http.context import CLIENT_GONE
 from service.http.flights import Flight, Seen
+from service.http.gate import Place
 from service.http.parts import Parts
 from service.http.problems import Problem, problem_of_image
 from service.http.urgency import Urgency, deadline_passed
@@ -26,6 +28,8 @@ from service.pipeline.batcher import BatcherClosed
 from service.pipeline.image_errors import ImageError
 from service.pipeline.predictor import Predictor, Prepared
 from service.pipeline.queue import DeadlinePassed, QueueFull, clock
+from service.pipeline.relay import done, then
+from service.pipeline.runs import Ran
 from service.pipeline.soundness import HeadsNotFinite
 
 log = logging.getLogger("panoptic.http")
@@ -40,10 +44,12 @@ class Step:
     """Where a walk is."""
 
     flight: Flight | None = None  # that it waits for
-    stage: str = "wait"
+    kept: bool = False  # whether it goes on from what is kept
 
     def __str__(self) -> str:
-        return self.stage if self.flight is None else self.flight.stage
+        if self.kept:
+            return "merge"
+        return "wait" if self.flight is None else self.flight.stage
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ async def walk(
         if seen is None:
             return await _fly(one, step)
         parts.metrics.walks.cache.labels("hit").inc()
-        return await _merge(one, seen, step)
+        step.kept = True
+        return await _merge(one, done(seen))
 
 
 async def walk_again(
@@ -91,7 +98,8 @@ async def walk_again(
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
         one = Walk(parts, predictor, b"", photograph, asked, urgency, account)
-        return await _merge(one, seen, step)
+        step.kept = True
+        return await _merge(one, done(seen))
 
 
 async def unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
@@ -116,48 +124,56 @@ async def _fly(one: Walk, step: Step) -> Response:
     parts, urgency = one.parts, one.urgency
     key = object() if urgency.alone else (one.photograph, urgency.priority)
     while True:
-        async with parts.flights.join(key, lambda flight: _run(one, flight)) as (flight, joined):
+        with parts.flights.join(key, lambda flight: _begin(one, flight)) as (flight, joined):
             parts.metrics.walks.cache.labels("joined" if joined else "miss").inc()
             step.flight = flight
             try:
-                seen = await flight.seen()
+                return await _merge(one, flight.seen, shared=joined)
             except DeadlinePassed:
-                if urgency.left_s() > 0:
-                    continue
-                raise
-            return await _merge(one, seen, step, shared=joined)
+                if urgency.left_s() <= 0:
+                    raise
 
 
-async def _run(one: Walk, flight: Flight) -> Seen:
-    """Decode a photograph and run it."""
-    parts, predictor, urgency = one.parts, one.predictor, one.urgency
-    await parts.gate.enter(urgency.priority, urgency.deadline)
-    flight.enter()
-    prepared = await asyncio.get_running_loop().run_in_executor(parts.pool, _prepare, one)
+def _begin(one: Walk, flight: Flight) -> None:
+    """Send a photograph past the gate, through its decoding and through the network."""
+    flight.place = one.parts.gate.enter(one.urgency.priority, one.urgency.deadline)
+    flight.seen = then(flight.place, lambda place: _decode(one, flight, place), one.parts.pool)
+
+
+def _decode(one: Walk, flight: Flight, place: Place) -> "Future[Seen]":
+    """Decode a photograph and queue it for the engine, in a thread of the pool."""
+    place.result()
+    parts, urgency = one.parts, one.urgency
+    if clock() >= urgency.deadline:
+        raise DeadlinePassed("the deadline passed before the photograph was decoded")
+    prepared = one.predictor.prepare(one.data, keep_photograph=one.photograph.shown)
     parts.metrics.walks.pixels.observe(_pixels(prepared))
     parts.readiness.saturation.offer(_pixels(prepared))
-    span = one.account.span
-    parts.tracing.stages(span, prepared.begun, prepared.timings_ms)
-    submitted = predictor.submit(
+    parts.tracing.stages(one.account.span, prepared.begun, prepared.timings_ms)
+    submitted = one.predictor.submit(
         prepared,
         merged=one.photograph.merged,
         priority=urgency.priority,
         deadline=urgency.deadline,
         origin=one.account.traced,
     )
-    flight.submitted = submitted
+    return then(flight.submit(submitted), lambda submitted: _see(one, prepared, submitted))
+
+
+def _see(one: Walk, prepared: Prepared, submitted: "Future[Ran]") -> Seen:
+    """Take what the network said, in the engine's thread."""
     try:
-        ran = await asyncio.wrap_future(submitted)
-        parts.tracing.stages(span, ran.begun, ran.timings_ms, {"panoptic.batch": ran.batch})
-        return Seen(prepared, ran)
-    except (DeadlinePassed, BatcherClosed):
+        ran = submitted.result()
+    except (CancelledError, DeadlinePassed, BatcherClosed):
         raise
     except Exception as error:
         _tell_failure(one, "error", error)
         raise EngineFailed from error
+    one.parts.tracing.stages(one.account.span, ran.begun, ran.timings_ms, {"panoptic.batch": ran.batch})
+    return Seen(prepared, ran)
 
 
-async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> Response:
+async def _merge(one: Walk, coming: "Future[Seen]", *, shared: bool = False) -> Response:
     """Make the answer of what the network said, in a thread of the pool.
 
     Args:
@@ -165,14 +181,13 @@ async def _merge(one: Walk, seen: Seen, step: Step, *, shared: bool = False) -> 
     """
     parts = one.parts
     keeps = parts.cache.on and not one.urgency.alone
-    step.flight, step.stage = None, "merge"
-    loop = asyncio.get_running_loop()
+    answer = then(coming, lambda seen: _answer(one, seen.result(), keeps and not shared), parts.pool)
     try:
-        made, kept = await loop.run_in_executor(parts.pool, _answer, one, seen, keeps and not shared)
+        made, kept = await asyncio.wrap_future(answer)
     except HeadsNotFinite as error:
         _tell_failure(one, "not_finite", error)
         raise EngineFailed from error
-    _count(one, seen, made, shared=shared)
+    _count(one, coming.result(), made, shared=shared)
     if kept is not None:
         parts.cache.keep(one.photograph, kept)
     if keeps:
@@ -200,12 +215,6 @@ def _pixels(prepared: Prepared) -> int:
     """Of the photograph."""
     rows, columns = prepared.sizes.output
     return rows * columns
-
-
-def _prepare(one: Walk) -> Prepared:
-    if clock() >= one.urgency.deadline:
-        raise DeadlinePassed("the deadline passed before the photograph was decoded")
-    return one.predictor.prepare(one.data, keep_photograph=one.photograph.shown)
 
 
 def _answer(one: Walk, seen: Seen, keeps: bool) -> tuple[Made, Seen | None]:

@@ -5,12 +5,13 @@ are refused while they come, before the parser has kept them all.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.context import new_request_id
 from service.http.problems import Problem
+from service.http.wire import LateFlow, OneWrite
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32_768  # of the address and all headers
@@ -31,7 +32,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request's headers their time."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, OneWrite(transport, self.loop)))
+        self.flow = LateFlow(self.transport)
         self._start_clock(self.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -27,10 +27,13 @@ def enlarge(
         scratch: (>= rows.scratch, >= columns.scratch), overwritten.
         block: (>= rows.longest, >= columns.longest), the result from its top left.
     """
-    y0, y1, x0, x1 = rows.start[r], rows.start[r + 1], columns.start[q], columns.start[q + 1]
+    # Places without a sign, or each index would be looked at first.
+    y0, y1 = np.uint64(rows.start[r]), np.uint64(rows.start[r + 1])
+    x0, x1 = np.uint64(columns.start[q]), np.uint64(columns.start[q + 1])
     if not rows.resized:
-        a, b = plane[rows.first[r], columns.first[q]], plane[rows.first[r], columns.last[q]]
-        c, d = plane[rows.last[r], columns.first[q]], plane[rows.last[r], columns.last[q]]
+        upper, lower = plane[np.uint64(rows.first[r])], plane[np.uint64(rows.last[r])]
+        i, j = np.uint64(columns.first[q]), np.uint64(columns.last[q])
+        a, b, c, d = upper[i], upper[j], lower[i], lower[j]
         down, across = rows.to_input, columns.to_input
         for x in range(x0, x1):
             high = mix(a, b, across.rest[x], across.weight[x])
@@ -38,7 +41,6 @@ def enlarge(
             for y in range(y0, y1):
                 block[y - y0, x - x0] = mix(high, low, down.rest[y], down.weight[y]) * scale
         return
-    # Places without a sign, or each index would be looked at first.
     top, left = np.uint64(rows.to_output.low[y0]), np.uint64(columns.to_output.low[x0])
     below, beyond = np.uint64(rows.to_output.high[y1 - 1] + 1), np.uint64(columns.to_output.high[x1 - 1] + 1)
     down, across = rows.to_input, columns.to_input
@@ -51,11 +53,11 @@ def enlarge(
             low = mix(lower[i], lower[j], across.rest[x], across.weight[x])
             row[x - left] = mix(high, low, down.rest[y], down.weight[y]) * scale
     down, across = rows.to_output, columns.to_output
-    for y in range(np.uint64(y0), np.uint64(y1)):
+    for y in range(y0, y1):
         upper, lower = scratch[np.uint64(down.low[y]) - top], scratch[np.uint64(down.high[y]) - top]
-        row = block[y - np.uint64(y0)]
-        for x in range(np.uint64(x0), np.uint64(x1)):
+        row = block[y - y0]
+        for x in range(x0, x1):
             i, j = np.uint64(across.low[x]) - left, np.uint64(across.high[x]) - left
             high = mix(upper[i], upper[j], across.rest[x], across.weight[x])
             low = mix(lower[i], lower[j], across.rest[x], across.weight[x])
-            row[x - np.uint64(x0)] = mix(high, low, down.rest[y], down.weight[y])
+            row[x - x0] = mix(high, low, down.rest[y], down.weight[y])

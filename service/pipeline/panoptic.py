@@ -162,7 +162,8 @@ def find_centers(heat: Floats, sizes: Sizes, spec: HeadsSpec, merging: MergingSp
     """
     on_grid = sizes if merging.grid == "output" else Sizes(sizes.input, sizes.fitted, sizes.fitted)
     layout = _lay_out((heat.shape[0], heat.shape[1]), on_grid, spec, merging.grid)
-    y, x, values = find_peaks(heat, layout.rows, layout.columns, merging.threshold, merging.nms_kernel // 2)
+    reach = merging.nms_kernel // 2
+    y, x, values = find_peaks(heat, layout.rows, layout.columns, layout.squares, merging.threshold, reach)
     kept = np.lexsort((x, y))
     if len(values) >= merging.top_k:
         place = len(values) - merging.top_k

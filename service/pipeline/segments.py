@@ -1,7 +1,7 @@
 """Segments: what stands beside every id of a panoptic picture."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from service.pipeline.kernels.codes import AREA, FIRST_X, FIRST_Y, LAST_X, LAST_Y, SUM_X, SUM_Y
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """One object, or one class of stuff; lengths are pixels of the photograph."""
 
     id: int  # its number in the panoptic picture, never 0

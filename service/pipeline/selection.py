@@ -62,8 +62,7 @@ def _joined(parts: Sequence[Segment], number: int, ids: NDArray[np.int32]) -> Se
     left, top = (min(part.bbox[side] for part in parts) for side in (0, 1))
     right, bottom = (max(part.bbox[side] + part.bbox[side + 2] for part in parts) for side in (0, 1))
     rows, columns = np.nonzero(ids[top:bottom, left:right] == number)
-    return replace(
-        parts[0],
+    return parts[0]._replace(
         id=number,
         score=sum(part.score * part.area for part in parts) / area,
         area=area,

@@ -9,10 +9,13 @@ from service.pipeline.kernels.arithmetic import larger
 from service.pipeline.kernels.axis import Axis, Numbers
 from service.pipeline.kernels.compiler import entry, inner
 from service.pipeline.kernels.enlarge import enlarge
+from service.pipeline.kernels.squares import SIDE, Squares
+from service.pipeline.kernels.vectors import mix_square
 
 _COLD = -1
 _SHARE = 8  # one block of so many may be hot at first
 _ROOM = 4096  # peaks that fit at first
+_ONE = np.float32(1)
 _ROUNDING = np.float32(1 - 2.0**-17)
 _LEAST = np.float32(-np.inf)
 
@@ -24,15 +27,17 @@ class _Hot(NamedTuple):
     places: Numbers  # (B, 2) row and column among the blocks
     tops: Floats  # (B,) the hottest pixel
     pixels: Floats  # (B, rows, columns) each block's heat from its top left
+    flat: Floats  # (B, rows * columns) the same
 
 
 def find_peaks(
-    heat: Floats, rows: Axis, columns: Axis, threshold: float, reach: int
+    heat: Floats, rows: Axis, columns: Axis, squares: Squares, threshold: float, reach: int
 ) -> tuple[Numbers, Numbers, Floats]:
     """Find the pixels that are above `threshold`, above 0, and no less than any pixel of their window.
 
     Args:
         heat: (h, w).
+        squares: of the rows and columns.
         reach: pixels from a window's middle to its border.
     Returns: (K,) y, x and heat, in no order.
     """
@@ -44,14 +49,18 @@ def find_peaks(
     )
     blocks, room = numbers.size // _SHARE + 1, _ROOM
     while True:
+        pixels = np.empty((blocks, rows.longest, columns.longest), np.float32)
         hot = _Hot(
             numbers,
             np.empty((blocks, 2), np.int32),
             np.empty(blocks, np.float32),
-            np.empty((blocks, rows.longest, columns.longest), np.float32),
+            pixels,
+            pixels.reshape(blocks, -1),
         )
         places, values = np.empty((2, room), np.int32), np.empty(room, np.float32)
-        found, count = _find(heat, rows, columns, reach, limit, hot, hottest, scratch, places, values)
+        found, count = _find(
+            heat[None], rows, columns, squares, reach, limit, hot, hottest, scratch, places, values
+        )
         if found <= blocks and count <= room:
             return places[0, :count], places[1, :count], values[:count]
         blocks, room = max(blocks, found), max(room, count)
@@ -59,9 +68,10 @@ def find_peaks(
 
 @entry
 def _find(
-    heat: Floats,
+    planes: Floats,
     rows: Axis,
     columns: Axis,
+    squares: Squares,
     reach: int,
     limit: np.float32,
     hot: _Hot,
@@ -75,13 +85,14 @@ def _find(
     Where the blocks have no room nothing is written, and of the peaks as many as have room.
 
     Args:
+        planes: (1, h, w), the heat.
         hottest: (w,) scratch.
         scratch: of `enlarge`.
     """
-    found = _list(heat, rows, columns, limit, hot, hottest)
+    found = _list(planes[0], rows, columns, limit, hot, hottest)
     if found > hot.tops.size:
         return found, 0
-    _heat(heat, rows, columns, hot, found, scratch)
+    _heat(planes, rows, columns, squares, hot, found, scratch)
     return found, _collect(hot, found, rows, columns, reach, limit, places, values)
 
 
@@ -121,12 +132,22 @@ def _hottest(heat: Floats, first: int, last: int, hottest: Floats) -> np.float32
 
 
 @inner
-def _heat(heat: Floats, rows: Axis, columns: Axis, hot: _Hot, found: int, scratch: Floats) -> None:
+def _heat(
+    planes: Floats, rows: Axis, columns: Axis, squares: Squares, hot: _Hot, found: int, scratch: Floats
+) -> None:
     """Write pixels and hottest pixel of the blocks that have a number."""
+    across, down = (squares.across_rest, squares.across_weight), (squares.down_rest, squares.down_weight)
+    fitting = rows.longest == SIDE and columns.longest == SIDE
     for number in range(found):
         r, q = hot.places[number, 0], hot.places[number, 1]
+        flat = hot.flat[number]
+        if fitting and squares.tall[r] and squares.wide[q]:
+            i, j = np.uint64(rows.first[r]), np.uint64(columns.first[q])
+            mix_square(planes, 0, i, j, _ONE, across, q, down, r, flat)
+            hot.tops[number] = _highest(flat, 0, flat.size - 1)
+            continue
         block = hot.pixels[number]
-        enlarge(heat, rows, columns, r, q, np.float32(1), scratch, block)
+        enlarge(planes[0], rows, columns, r, q, _ONE, scratch, block)
         top = block[0, 0]
         for y in range(rows.start[r + 1] - rows.start[r]):
             for x in range(columns.start[q + 1] - columns.start[q]):

@@ -1,7 +1,6 @@
 """The panoptic PNG: ids, and what stands in its text."""
 
 import json
-from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -61,7 +60,7 @@ def test_a_segment_is_told_as_coco_tells_it() -> None:
 
 def test_a_palette_holds_the_same_ids() -> None:
     ids = np.array([[0, 1001], [7, 1001]], np.int32)
-    segments = [replace(SEGMENT, id=7), SEGMENT]
+    segments = [SEGMENT._replace(id=7), SEGMENT]
 
     image = Image.open(BytesIO(panoptic_png(panoptic_of(ids, segments), palette=True)))
 
@@ -71,7 +70,7 @@ def test_a_palette_holds_the_same_ids() -> None:
 
 def test_more_ids_than_a_palette_holds_are_written_in_24_bits() -> None:
     ids = np.arange(1, 257, dtype=np.int32).reshape(16, 16)
-    segments = [replace(SEGMENT, id=number) for number in range(1, 257)]
+    segments = [SEGMENT._replace(id=number) for number in range(1, 257)]
 
     image = Image.open(BytesIO(panoptic_png(panoptic_of(ids, segments), palette=True)))
 

@@ -44,8 +44,8 @@ def maps_of(case: Case, manifest: Manifest, heads: Heads | None = None) -> Maps:
 
 def assert_alike(found: Panoptic, expected: Panoptic) -> None:
     np.testing.assert_array_equal(found.ids, expected.ids)
-    without_score = [replace(segment, score=0.0) for segment in found.segments]
-    assert without_score == [replace(segment, score=0.0) for segment in expected.segments]
+    without_score = [segment._replace(score=0.0) for segment in found.segments]
+    assert without_score == [segment._replace(score=0.0) for segment in expected.segments]
     assert [each.score for each in found.segments] == pytest.approx(
         [each.score for each in expected.segments], abs=1e-5
     )

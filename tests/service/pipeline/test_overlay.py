@@ -1,6 +1,5 @@
 """The overlay: coloured, bordered, and no larger than a screen."""
 
-from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -41,7 +40,7 @@ def test_blending_is_that_of_floats_within_one_level() -> None:
     opacity, color = np.where(IDS == 0, 0.25, 0.55)[:, :, None], np.array(CATEGORIES[SKY].color)
     expected = photograph * (1 - opacity) + np.where(IDS == 0, 0, 1)[:, :, None] * color * opacity
 
-    drawn = draw_overlay(photograph, IDS, [replace(SKY_LEFT, label=" ")], CATEGORIES)
+    drawn = draw_overlay(photograph, IDS, [SKY_LEFT._replace(label=" ")], CATEGORIES)
 
     inside = np.ones(IDS.shape, bool)
     inside[:, 29] = False  # the border
@@ -55,7 +54,7 @@ def test_a_larger_segment_is_labelled_in_its_own_middle() -> None:
     black = np.zeros((400, 600, 3), np.uint8)
 
     named, nameless = (
-        draw_overlay(black, ids, [replace(SKY_LEFT, label=label)], CATEGORIES) for label in ("sky", "")
+        draw_overlay(black, ids, [SKY_LEFT._replace(label=label)], CATEGORIES) for label in ("sky", "")
     )
 
     rows, columns = np.nonzero((named != nameless).any(axis=2))
@@ -67,7 +66,7 @@ def test_a_label_at_the_edge_stays_in_the_picture() -> None:
     ids = np.full((12, 30), 2001, np.int32)
 
     drawn = draw_overlay(
-        np.zeros((12, 30, 3), np.uint8), ids, [replace(SKY_LEFT, label="a long name indeed")], CATEGORIES
+        np.zeros((12, 30, 3), np.uint8), ids, [SKY_LEFT._replace(label="a long name indeed")], CATEGORIES
     )
 
     assert drawn.shape == (12, 30, 3)

@@ -6,6 +6,7 @@ import pytest
 
 from service.pipeline.kernels.axis import axis
 from service.pipeline.kernels.peaks import find_peaks
+from service.pipeline.kernels.squares import lay_squares
 
 CELLS, SIZE = (30, 40), (120, 160)
 
@@ -19,7 +20,7 @@ def test_where_all_is_hot_every_highest_pixel_of_its_window_is_found(reach: int)
         for cells, side in zip(CELLS, SIZE, strict=True)
     )
 
-    y, x, values = find_peaks(heat, rows, columns, 0.1, reach)
+    y, x, values = find_peaks(heat, rows, columns, lay_squares(rows, columns), 0.1, reach)
 
     enlarged = cv2.resize(heat, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
     highest = cv2.dilate(enlarged, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))

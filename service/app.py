@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -49,6 +48,7 @@ from service.pipeline.batch import Batch
 from service.pipeline.choice import Choice
 from service.pipeline.devices import choose_on_device
 from service.pipeline.memory import keep_heaps_small
+from service.pipeline.pool import Pool
 from service.pipeline.predictor import Predictor, available_cores
 from service.settings import Settings
 from service.tracing import Tracing, open_tracing
@@ -224,7 +224,7 @@ def _parts(settings: Settings) -> Parts:
         gate,
         Flights(gate.leave),
         Cache(settings.cache_bytes),
-        ThreadPoolExecutor(workers, thread_name_prefix="photograph"),
+        Pool(workers, "photograph"),
     )
 
 

@@ -1,6 +1,5 @@
 """Parts: what the routes work with, put together once by the app."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from service.http.forecast import Forecast
 from service.http.gate import Gate
 from service.http.readiness import Readiness
 from service.metrics import Metrics
+from service.pipeline.pool import Pool
 from service.settings import Settings
 from service.tracing import Tracing
 
@@ -30,7 +30,7 @@ class Parts:
     gate: Gate
     flights: Flights
     cache: Cache
-    pool: ThreadPoolExecutor  # decodes, merges, encodes
+    pool: Pool  # decodes, merges, encodes
 
 
 async def parts_of(request: Request) -> Parts:

@@ -137,7 +137,7 @@ async def _fly(one: Walk, step: Step) -> Response:
 def _begin(one: Walk, flight: Flight) -> None:
     """Send a photograph past the gate, through its decoding and through the network."""
     flight.place = one.parts.gate.enter(one.urgency.priority, one.urgency.deadline)
-    flight.seen = then(flight.place, lambda place: _decode(one, flight, place), one.parts.pool)
+    flight.seen = then(flight.place, lambda place: _decode(one, flight, place), one.parts.pool.submit)
 
 
 def _decode(one: Walk, flight: Flight, place: Place) -> "Future[Seen]":
@@ -181,7 +181,7 @@ async def _merge(one: Walk, coming: "Future[Seen]", *, shared: bool = False) -> 
     """
     parts = one.parts
     keeps = parts.cache.on and not one.urgency.alone
-    answer = then(coming, lambda seen: _answer(one, seen.result(), keeps and not shared), parts.pool)
+    answer = then(coming, lambda seen: _answer(one, seen.result(), keeps and not shared), parts.pool.finish)
     try:
         made, kept = await asyncio.wrap_future(answer)
     except HeadsNotFinite as error:

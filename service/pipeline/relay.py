@@ -4,7 +4,7 @@ An event loop that awaits the last future wakes once, and not after every step.
 """
 
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -14,7 +14,9 @@ R = TypeVar("R")
 
 
 def then(
-    first: "Future[T]", step: "Callable[[Future[T]], R | Future[R]]", pool: Executor | None = None
+    first: "Future[T]",
+    step: "Callable[[Future[T]], R | Future[R]]",
+    submit: Callable[..., object] | None = None,
 ) -> "Future[R]":
     """What a step makes of a future that is done.
 
@@ -23,16 +25,16 @@ def then(
     Args:
         step: it asks the first for its result, which raises what that failed with, or that it was cancelled. Where it
             returns a future, that one's end is the step's.
-        pool: where the step runs; None is the thread that ended the first.
+        submit: a pool's, in whose threads the step runs; None is the thread that ended the first.
     """
     second: Future[R] = Future()
 
     def begin(first: "Future[T]") -> None:
-        if pool is None:
+        if submit is None:
             _run(step, first, second)
         elif not second.cancelled():
             try:
-                pool.submit(_run, step, first, second)
+                submit(_run, step, first, second)
             except RuntimeError as error:  # the pool takes nothing any more
                 _fail(second, error)
 
@@ -47,23 +49,24 @@ def done(value: T) -> "Future[T]":
     return future
 
 
-def _run(step: Callable[["Future[Any]"], Any], first: "Future[Any]", second: "Future[Any]") -> None:
-    if second.cancelled():
+def settle(future: "Future[Any]", work: Callable[[], Any]) -> None:
+    """Do the work, unless the future was cancelled, and give it the result."""
+    if future.cancelled():
         return
     try:
-        found = step(first)
+        found = work()
     except BaseException as error:
-        _fail(second, error)
+        _fail(future, error)
         return
     if isinstance(found, Future):
-        found.add_done_callback(partial(_follow, second))
+        found.add_done_callback(lambda found: settle(future, found.result))
     else:
         with suppress(InvalidStateError):  # cancelled meanwhile
-            second.set_result(found)
+            future.set_result(found)
 
 
-def _follow(second: "Future[Any]", found: "Future[Any]") -> None:
-    _run(Future.result, found, second)
+def _run(step: Callable[["Future[Any]"], Any], first: "Future[Any]", second: "Future[Any]") -> None:
+    settle(second, partial(step, first))
 
 
 def _fail(second: "Future[Any]", error: BaseException) -> None:

@@ -1,31 +1,19 @@
 """Relay: one step after the other, from thread to thread, with errors and farewells passed on."""
 
 import threading
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from service.pipeline.relay import done, then
 
 
-class Held(Executor):
-    """Runs what was submitted when it is told to."""
-
-    def __init__(self) -> None:
-        self.work: list[tuple[object, ...]] = []
-
-    def submit(self, *work):  # type: ignore[no-untyped-def,override]
-        self.work.append(work)
-
-    def go(self) -> None:
-        for step, *arguments in self.work:
-            step(*arguments)  # type: ignore[operator]
-
-
 def test_a_step_has_the_future_before_it_and_runs_in_the_pool() -> None:
     with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
         first: Future[int] = Future()
-        second = then(first, lambda each: (each.result() + 1, threading.current_thread().name), pool)
+        second = then(first, lambda each: (each.result() + 1, threading.current_thread().name), pool.submit)
         assert not second.done()
         first.set_result(1)
         assert second.result(10) == (2, "pool_0")
@@ -61,15 +49,18 @@ def test_a_cancelled_one_cancels_those_behind_it() -> None:
 
 
 def test_what_is_cancelled_in_time_is_not_begun() -> None:
-    pool = Held()
+    submitted: list[Callable[[], None]] = []
     begun: list[Future[None]] = []
+
+    def submit(work: Callable[..., None], *arguments: object) -> None:
+        submitted.append(partial(work, *arguments))
+
     early: Future[None] = Future()
-    then(early, begun.append, pool).cancel()
+    then(early, begun.append, submit).cancel()
     early.set_result(None)
-    assert pool.work == []
-    late = then(done(None), begun.append, pool)
-    late.cancel()
-    pool.go()
+    assert submitted == []
+    then(done(None), begun.append, submit).cancel()
+    submitted[0]()
     assert begun == []
 
 
@@ -90,4 +81,4 @@ def test_a_pool_that_takes_nothing_any_more_is_an_error_and_no_silence() -> None
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     with pytest.raises(RuntimeError, match="shutdown"):
-        then(done(1), lambda each: each.result(), pool).result(0)
+        then(done(1), lambda each: each.result(), pool.submit).result(0)

@@ -1,0 +1,56 @@
+"""The pool: what is begun goes before what is new, and every piece of work is done once."""
+
+import threading
+from concurrent.futures import CancelledError, wait
+
+import pytest
+
+from service.pipeline.pool import Pool
+
+
+def test_what_is_begun_goes_before_what_is_new() -> None:
+    order: list[str] = []
+    free = threading.Event()
+    with Pool(1, "one") as pool:
+        first = pool.submit(free.wait, 30)
+        rest = [pool.submit(order.append, "new"), pool.finish(order.append, "begun")]
+        rest += [pool.submit(order.append, "newer"), pool.finish(order.append, "begun too")]
+        free.set()
+        wait([first, *rest])
+    assert order == ["begun", "begun too", "new", "newer"]
+
+
+def test_results_errors_and_names() -> None:
+    with Pool(2, "photograph") as pool:
+        assert pool.submit(divmod, 7, 2).result(10) == (3, 1)
+        assert pool.submit(int, "7", base=8).result(10) == 7
+        assert pool.finish(lambda: threading.current_thread().name).result(10).startswith("photograph")
+        with pytest.raises(ZeroDivisionError):
+            pool.finish(divmod, 1, 0).result(10)
+
+
+def test_what_is_cancelled_in_time_is_not_done() -> None:
+    done: list[int] = []
+    free = threading.Event()
+    with Pool(1, "one") as pool:
+        pool.submit(free.wait, 30)
+        cancelled = pool.submit(done.append, 1)
+        assert cancelled.cancel()
+        free.set()
+        pool.submit(done.append, 2).result(10)
+    assert done == [2]
+    with pytest.raises(CancelledError):
+        cancelled.result(0)
+
+
+def test_nothing_is_lost_between_threads() -> None:
+    with Pool(4, "many") as pool:
+        found = [(pool.submit if number % 3 else pool.finish)(int, number) for number in range(3000)]
+        assert [each.result(30) for each in found] == list(range(3000))
+
+
+def test_a_closed_pool_takes_nothing() -> None:
+    pool = Pool(1, "closed")
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        pool.finish(int)

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.network.decoder import Fusion
 from model.network.layers import ConvNorm
 from model.network.panoptic_deeplab import PanopticDeepLab, normalize
-from model.variants import Variant
+from model.variants import STRIDES, Variant
 
 INPUT = "image"
 OUTPUTS = ("semantic", "center", "offset")
@@ -52,6 +53,7 @@ class GraphNetwork(nn.Module):
     def __init__(self, network: PanopticDeepLab):
         super().__init__()
         self.network = _with_folded_norms(network)
+        _state_scales(self.network)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, H, W, 3) uint8 RGB to semantic, center and offset at the variant's stride."""
@@ -112,6 +114,22 @@ def _with_folded_norms(network: PanopticDeepLab) -> PanopticDeepLab:
             assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
             block.conv, block.norm = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return folded
+
+
+def _state_scales(network: PanopticDeepLab) -> None:
+    """Let the decoders enlarge by a number that is known, and not by sizes that each run computes.
+
+    ONNX Runtime enlarges by such numbers in the layout of its convolutions, which it leaves for computed sizes. Where
+    corners are aligned there is no such number.
+    """
+    variant = network.variant
+    if variant.align_corners:
+        return
+    for decoder in (network.semantic_decoder, network.instance_decoder):
+        stride = variant.coarsest_stride
+        for name, stage in decoder.stages.items():
+            assert isinstance(stage, Fusion)
+            stage.scale, stride = stride // STRIDES[name], STRIDES[name]
 
 
 def _example_size(variant: Variant) -> Size:

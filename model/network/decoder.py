@@ -43,6 +43,8 @@ class AsppModule(nn.Module):
 class Fusion(nn.Module):
     """A finer feature, projected, beside the coarser map brought up to its size; then convolved."""
 
+    scale: int | None = None  # between the two maps, where it is stated rather than found in their sizes
+
     def __init__(self, inputs: int, low_inputs: int, projected: int, fuse: Convolutions, variant: Variant):
         super().__init__()
         self.project = ConvNorm(low_inputs, projected)
@@ -53,8 +55,8 @@ class Fusion(nn.Module):
     def forward(self, x: Tensor, low: Tensor) -> Tensor:
         """(N, inputs, h, w) and (N, low_inputs, H, W) to (N, fused, H, W)."""
         low = self.project(low)
-        size = (low.shape[2], low.shape[3])
-        x = F.interpolate(x, size=size, mode="bilinear", align_corners=self.align_corners)
+        size = None if self.scale else (low.shape[2], low.shape[3])
+        x = F.interpolate(x, size, self.scale, mode="bilinear", align_corners=self.align_corners)
         y: Tensor = self.fuse(torch.cat((low, x) if self.low_level_first else (x, low), dim=1))
         return y
 

@@ -9,6 +9,7 @@ from model.variants import detectron2, original, own
 from model.variants.detectron2 import R52_DC5
 from model.variants.own import EFFICIENTNET_LITE0
 from model.variants.specs import (
+    STRIDES,
     Aspp,
     Backbone,
     Convolutions,
@@ -27,6 +28,7 @@ from model.variants.specs import (
 __all__ = [
     "EFFICIENTNET_LITE0",
     "R52_DC5",
+    "STRIDES",
     "VARIANTS",
     "Aspp",
     "Backbone",

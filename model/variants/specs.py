@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Size = tuple[int, int]
+STRIDES = {"res2": 4, "res3": 8, "res4": 16}  # of the features that decoders fuse
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,18 @@ def test_the_graph_casts_before_it_permutes(bundle: Bundle) -> None:
     assert kinds.index("Cast") < kinds.index("Transpose")
 
 
+def test_decoders_enlarge_by_stated_scales(bundle: Bundle) -> None:
+    """Each of the two decoders twice; what the whole picture is pooled to has no scale of its own."""
+    graph = onnx.load(str(bundle.model)).graph
+    given = {tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer}
+
+    enlarging = [node.input[2:] for node in graph.node if node.op_type == "Resize"]
+
+    stated = [given[scales] for scales, *sizes in enlarging if scales and not any(sizes)]
+    assert stated == [[1, 1, 2, 2]] * 4
+    assert len(enlarging) == 6
+
+
 def test_the_graph_names_its_free_sides(bundle: Bundle) -> None:
     graph = onnx.load(str(bundle.model)).graph
 

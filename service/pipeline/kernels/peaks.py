@@ -27,7 +27,6 @@ class _Hot(NamedTuple):
     places: Numbers  # (B, 2) row and column among the blocks
     tops: Floats  # (B,) the hottest pixel
     pixels: Floats  # (B, rows, columns) each block's heat from its top left
-    flat: Floats  # (B, rows * columns) the same
 
 
 def find_peaks(
@@ -49,13 +48,11 @@ def find_peaks(
     )
     blocks, room = numbers.size // _SHARE + 1, _ROOM
     while True:
-        pixels = np.empty((blocks, rows.longest, columns.longest), np.float32)
         hot = _Hot(
             numbers,
             np.empty((blocks, 2), np.int32),
             np.empty(blocks, np.float32),
-            pixels,
-            pixels.reshape(blocks, -1),
+            np.empty((blocks, rows.longest, columns.longest), np.float32),
         )
         places, values = np.empty((2, room), np.int32), np.empty(room, np.float32)
         found, count = _find(
@@ -140,14 +137,12 @@ def _heat(
     fitting = rows.longest == SIDE and columns.longest == SIDE
     for number in range(found):
         r, q = hot.places[number, 0], hot.places[number, 1]
-        flat = hot.flat[number]
+        block = hot.pixels[number]
         if fitting and squares.tall[r] and squares.wide[q]:
             i, j = np.uint64(rows.first[r]), np.uint64(columns.first[q])
-            mix_square(planes, 0, i, j, _ONE, across, q, down, r, flat)
-            hot.tops[number] = _highest(flat, 0, flat.size - 1)
-            continue
-        block = hot.pixels[number]
-        enlarge(planes[0], rows, columns, r, q, _ONE, scratch, block)
+            mix_square(planes, 0, i, j, _ONE, across, q, down, r, block)
+        else:
+            enlarge(planes[0], rows, columns, r, q, _ONE, scratch, block)
         top = block[0, 0]
         for y in range(rows.start[r + 1] - rows.start[r]):
             for x in range(columns.start[q + 1] - columns.start[q]):

@@ -36,7 +36,7 @@ def _mix_square(
     Args:
         planes: (C, h, w), without gaps, of which `number` is read.
         across, down: (rest, weight), each (n, 16), of which `column` and `row` are read.
-        values: (16,), written.
+        values: 16 of them without gaps, written row after row.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -37,7 +37,7 @@ class Saturation:
         self._measured = capacity
         self._capacity = capacity
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # `answer` corrects
         self._then = clock()
         self._rate = 0.0  # pixels a second, an exponential mean over WINDOW_S
         self._photograph = 0.0  # pixels of a usual one
@@ -46,7 +46,8 @@ class Saturation:
 
     def believe(self, capacity: float | None) -> None:
         """Take another model's measured capacity for the old one's."""
-        self._measured = self._capacity = capacity
+        with self._lock:
+            self._measured = self._capacity = capacity
 
     @property
     def capacity(self) -> float | None:
@@ -75,26 +76,28 @@ class Saturation:
 
     def answer(self, pixels: int, *, others_wait: bool) -> None:
         """Count an answer; what is done in a spell in which others always wait is what can be done."""
-        now = self._clock()
-        if self._busy_since is not None:
-            self._busy_pixels += pixels
-            if now - self._busy_since >= _SPELL_S:
-                self.correct(self._busy_pixels, now - self._busy_since)
+        with self._lock:
+            now = self._clock()
+            if self._busy_since is not None:
+                self._busy_pixels += pixels
+                if now - self._busy_since >= _SPELL_S:
+                    self.correct(self._busy_pixels, now - self._busy_since)
+                    self._busy_since = None
+            if not others_wait:
                 self._busy_since = None
-        if not others_wait:
-            self._busy_since = None
-        elif self._busy_since is None:
-            self._busy_since, self._busy_pixels = now, 0
+            elif self._busy_since is None:
+                self._busy_since, self._busy_pixels = now, 0
 
     def correct(self, pixels: int, busy_s: float) -> None:
         """Correct the capacity by pixels that were answered in a time in which others always waited."""
         if busy_s <= 0:
             return
-        found = pixels / busy_s
-        known = self._capacity or found
-        corrected = known + _NEWEST * (found - known)
-        bound = self._measured or corrected
-        self._capacity = min(max(corrected, bound / _TRUST), bound * _TRUST)
+        with self._lock:
+            found = pixels / busy_s
+            known = self._capacity or found
+            corrected = known + _NEWEST * (found - known)
+            bound = self._measured or corrected
+            self._capacity = min(max(corrected, bound / _TRUST), bound * _TRUST)
 
     def _add(self, pixels: float) -> None:
         self._decay()

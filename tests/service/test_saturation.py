@@ -1,5 +1,8 @@
 """Saturation: what is asked over what can be done."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from service.saturation import WINDOW_S, Saturation
@@ -130,3 +133,16 @@ def test_another_model_brings_its_own_capacity(clock: Clock) -> None:
     saturation.believe(20 * PIXELS)
 
     assert saturation.capacity == 20 * PIXELS
+
+
+def test_no_photograph_is_lost_between_threads() -> None:
+    saturation = Saturation(WINDOW_S, clock=lambda: 0.0)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(saturation.offer, [1] * 20_000))
+    finally:
+        sys.setswitchinterval(usual)
+
+    assert saturation.ratio == pytest.approx(20_000 / WINDOW_S / WINDOW_S)

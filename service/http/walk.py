@@ -137,7 +137,7 @@ async def _fly(one: Walk, step: Step) -> Response:
 def _begin(one: Walk, flight: Flight) -> None:
     """Send a photograph past the gate, through its decoding and through the network."""
     flight.place = one.parts.gate.enter(one.urgency.priority, one.urgency.deadline)
-    flight.seen = then(flight.place, lambda place: _decode(one, flight, place), one.parts.pool.submit)
+    flight.seen = then(flight.place, lambda place: _decode(one, flight, place), one.parts.pool.begin)
 
 
 def _decode(one: Walk, flight: Flight, place: Place) -> "Future[Seen]":

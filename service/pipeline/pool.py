@@ -26,18 +26,22 @@ class Pool(ThreadPoolExecutor):
         self._new: deque[_Work] = deque()
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
-        """Begin something."""
-        return self._take(self._new, partial(work, *arguments, **named))
-
-    def finish(self, work: Callable[..., Any], /, *arguments: Any) -> "Future[Any]":
-        """Go on with something that was begun."""
-        return self._take(self._begun, partial(work, *arguments))
-
-    def _take(self, line: deque[_Work], work: Callable[[], Any]) -> "Future[Any]":
+        """Begin something, and tell how it ended."""
         future: Future[Any] = Future()
-        line.append(partial(settle, future, work))
-        super().submit(self._next)  # for each piece of work one call, whichever it will take
+        self.begin(settle, future, partial(work, *arguments, **named))
         return future
+
+    def begin(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Begin something that tells by itself how it ended."""
+        self._take(self._new, partial(work, *arguments))
+
+    def finish(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Go on with something that was begun, and tells by itself how it ended."""
+        self._take(self._begun, partial(work, *arguments))
+
+    def _take(self, line: deque[_Work], work: _Work) -> None:
+        line.append(work)
+        super().submit(self._next)  # for each piece of work one call, whichever it will take
 
     def _next(self) -> None:
         try:

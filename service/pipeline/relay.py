@@ -16,7 +16,7 @@ R = TypeVar("R")
 def then(
     first: "Future[T]",
     step: "Callable[[Future[T]], R | Future[R]]",
-    submit: Callable[..., object] | None = None,
+    begin: Callable[..., object] | None = None,
 ) -> "Future[R]":
     """What a step makes of a future that is done.
 
@@ -25,20 +25,20 @@ def then(
     Args:
         step: it asks the first for its result, which raises what that failed with, or that it was cancelled. Where it
             returns a future, that one's end is the step's.
-        submit: a pool's, in whose threads the step runs; None is the thread that ended the first.
+        begin: a pool's way in, in whose threads the step runs; None is the thread that ended the first.
     """
     second: Future[R] = Future()
 
-    def begin(first: "Future[T]") -> None:
-        if submit is None:
+    def go_on(first: "Future[T]") -> None:
+        if begin is None:
             _run(step, first, second)
         elif not second.cancelled():
             try:
-                submit(_run, step, first, second)
+                begin(_run, step, first, second)
             except RuntimeError as error:  # the pool takes nothing any more
                 _fail(second, error)
 
-    first.add_done_callback(begin)
+    first.add_done_callback(go_on)
     return second
 
 

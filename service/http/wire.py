@@ -4,6 +4,7 @@ Each gives Python's lock away, which the event loop then waits for while photogr
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -32,6 +33,11 @@ class OneWrite:
             self._loop.call_soon(self._flush)
         else:
             self._transport.write(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Send, behind what was kept."""
+        self._flush()
+        self._transport.writelines(pieces)
 
     def close(self) -> None:
         """Send what was kept, and close."""

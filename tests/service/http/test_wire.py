@@ -66,6 +66,14 @@ def test_answers_behind_each_other_keep_their_order() -> None:
     assert wire(use)[1] == [HEAD * 2, HEAD + b"body"]
 
 
+def test_what_was_kept_goes_before_lines() -> None:
+    def use(transport: OneWrite, line: Line) -> None:
+        transport.write(HEAD)
+        transport.writelines((b"bo", b"dy"))
+
+    assert wire(use)[0] == [HEAD, b"body"]
+
+
 def test_what_was_kept_goes_before_the_connection_is_closed() -> None:
     def use(transport: OneWrite, line: Line) -> None:
         transport.write(HEAD)

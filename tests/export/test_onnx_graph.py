@@ -1,12 +1,13 @@
 """The graph answers as the network does, at every batch and size."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from onnxruntime import InferenceSession
+from onnxruntime import InferenceSession, SessionOptions
 
 from export.certificate import run_graph, run_network
 from export.onnx_graph import write_graph
@@ -14,6 +15,7 @@ from model.bundle import Bundle
 from model.network.panoptic_deeplab import Heads, PanopticDeepLab
 
 TOLERANCE = 1e-4
+LAYOUT = "com.microsoft.nchwc"  # ONNX Runtime's name for its convolutions' operators
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
@@ -54,6 +56,20 @@ def test_decoders_enlarge_by_stated_scales(bundle: Bundle) -> None:
     stated = [given[scales] for scales, *sizes in enlarging if scales and not any(sizes)]
     assert stated == [[1, 1, 2, 2]] * 4
     assert len(enlarging) == 6
+
+
+def test_onnx_runtime_enlarges_in_the_layout_of_its_convolutions(bundle: Bundle, tmp_path: Path) -> None:
+    """The four of the decoders; the two of the pooled pictures have computed sizes, and are left as they are."""
+    options = SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    InferenceSession(str(bundle.model), options, providers=["CPUExecutionProvider"])
+
+    nodes = onnx.load(options.optimized_model_filepath).graph.node
+    if not any(node.domain == LAYOUT for node in nodes):
+        pytest.skip("convolutions have no layout of their own on this processor")
+
+    kinds = Counter((node.domain, node.op_type) for node in nodes if node.op_type in ("Upsample", "Resize"))
+    assert kinds == {(LAYOUT, "Upsample"): 4, ("", "Resize"): 2}
 
 
 def test_the_graph_names_its_free_sides(bundle: Bundle) -> None:

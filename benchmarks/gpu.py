@@ -22,6 +22,7 @@ from model.accelerator import AcceleratorError, find_accelerator
 from model.bundle import Bundle, BundleError, Precision, read_bundle
 from model.engine import usual_folder
 from service.backends import GPU_RUNTIMES, Backend, Device, Runtime, open_backend, precisions
+from service.backends.tensorrt.loading import find_platform
 from service.backends.tensorrt.runner import TensorRt
 from service.pipeline.proof import prove_golden
 
@@ -91,7 +92,8 @@ def _lines(bundle: Bundle, device: Device) -> Iterator[str]:
 
 def _measure(bundle: Bundle, runtime: Runtime, precision: Precision, device: Device) -> Iterator[Figure]:
     if runtime == "tensorrt":
-        order = Order("tensorrt", precision, device=device.gpu or 0)
+        gpu = device.gpu or 0
+        order = Order(find_platform(gpu).target, precision, device=gpu)
         write_engine(bundle, usual_folder(bundle), order, lambda line: print(line, file=sys.stderr))
     engine = open_backend(bundle, runtime, precision, threads=1, device=device)
     try:

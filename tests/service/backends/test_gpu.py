@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from export.engine import Order, write_engine
-from export.tensorrt import open_runtime
 from model.bundle import Bundle, Precision, read_bundle
 from model.engine import usual_folder
 from service.backends import Device, open_backend
+from service.backends.tensorrt.loading import find_platform
 from service.pipeline.proof import prove_golden
 
 pytestmark = pytest.mark.gpu
@@ -25,8 +25,7 @@ def street(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_tensorrt_answers_every_golden(street: Bundle, precision: Precision) -> None:
-    open_runtime("tensorrt")
-    write_engine(street, usual_folder(street), Order("tensorrt", precision), print)
+    write_engine(street, usual_folder(street), Order(find_platform(0).target, precision), print)
     engine = open_backend(street, "tensorrt", precision, threads=1, device=Device(0))
 
     for golden in street.manifest.goldens:

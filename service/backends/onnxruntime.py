@@ -1,12 +1,5 @@
-"""ONNX Runtime on the CPU.
+"""ONNX Runtime on the CPU: a session for a batch alone, one for those that run beside another, one arena for both."""
 
-One batch alone is computed by all threads. Beside another one a batch does better without them: two that are computed
-whole, each by a thread of its own, wait for nobody, where the threads of one batch wait for each other after every
-operator. So there are two lanes and two sessions, and one arena for both.
-"""
-
-import threading
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,9 +10,9 @@ import numpy as np
 from model.bundle import Bundle, BundleError, Precision
 from model.merged import MAPS, TABLES, find_merged
 from service.backends import Heads, Maps, Pictures, first_line
+from service.backends.turns import LANES, Turns, is_quick
 
 _INPUT_TYPE = "tensor(uint8)"
-_SLOW = 1.0  # seconds a picture from which a batch has all threads for itself
 _AS_REQUESTED = 1  # an arena grows by what is asked for, not to the next power of two
 
 
@@ -34,46 +27,29 @@ class OnnxRuntime:
         self.precision: Precision = bundle.precision
         self._input = bundle.manifest.input.name
         self._outputs = [output.name for output in bundle.manifest.heads.outputs]
-        self._lock = threading.Lock()
-        self._running = 0
         self._known: set[tuple[int, ...]] = set()  # shapes that were run
-        self._alone = _open(bundle.model, threads)
-        _compare(bundle, self._alone)
-        self._beside = self._alone
         self._picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
-        self._quick = self._is_quick()
-        if threads > 1 and self._quick:
-            # The thread that runs a batch computes too: two of them and the pool are as many as there may be.
-            self._beside = _open(bundle.model, threads - 1)
-        self.lanes = 1 if self._beside is self._alone else 2
+        alone = _open(bundle.model, threads)
+        _compare(bundle, alone)
+        # The thread that runs a batch computes too: two of them and the pool are as many as there may be.
+        self._turns: Any = Turns(alone, lambda: [_open(bundle.model, threads - 1)] * LANES)
+        self._quick = is_quick(lambda: self.run(self._picture))
+        self.lanes = LANES if self._quick and threads > 1 else 1
 
     def run(self, batch: Pictures) -> Heads:
         """Run uint8 RGB (N, H, W, 3)."""
-        with self._lock:
-            session = self._beside if self._running else self._alone
-            self._running += 1
-        try:
+        with self._turns.take() as session:
             found = session.run(self._outputs, {self._input: batch}, self._options(batch.shape))
-        finally:
-            with self._lock:
-                self._running -= 1
         heads = dict(zip(self._outputs, found, strict=True))
         return Heads(*(np.asarray(heads[name], np.float32) for name in ("semantic", "center", "offset")))
 
     def close(self) -> None:
         """Free the sessions, and of the arena what they took, where that doesn't take long."""
-        if self._quick and self._alone is not None:
-            with suppress(
-                Exception
-            ):  # of a session that fails there is nothing to be had, and closing goes on
-                self._alone.run(self._outputs, {self._input: self._picture}, _giving_back())
-        self._alone = self._beside = None
-
-    def _is_quick(self) -> bool:
-        """Whether one picture is computed so soon that a caller may do without half of the threads."""
-        begun = time.perf_counter()
-        self.run(self._picture)
-        return time.perf_counter() - begun < _SLOW
+        if self._quick and self._turns is not None:
+            # Of a session that fails there is nothing to be had, and closing goes on.
+            with suppress(Exception), self._turns.take() as session:
+                session.run(self._outputs, {self._input: self._picture}, _giving_back())
+        self._turns = None
 
     def _options(self, shape: tuple[int, ...]) -> Any:
         """Batches give back the memory that they took the first time: the start tries more of them than are used."""

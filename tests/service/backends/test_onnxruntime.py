@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import service.backends.onnxruntime as module
 from model.bundle import MODEL, Bundle, BundleError
-from service.backends import open_backend
+from service.backends import open_backend, turns
 from service.backends.onnxruntime import OnnxRuntime
+from service.backends.turns import Turns
 from tests.service.toy import golden_scene, write_toy
 
 
@@ -45,77 +44,53 @@ def test_a_graph_with_another_input_than_its_manifest_says_is_refused(toy: Bundl
         open_backend(other, threads=1)
 
 
-class Held:
-    """A session that holds its runs until they are let go, and keeps the options they came with."""
+class Noting:
+    """A session that keeps the options its runs came with."""
 
     def __init__(self, session: Any):
         self._session = session
-        self.entered = threading.Semaphore(0)
-        self.free = threading.Event()
         self.options: list[Any] = []
 
     def run(self, outputs: list[str], feed: dict[str, Any], options: Any) -> Any:
         self.options.append(options)
-        self.entered.release()
-        assert self.free.wait(10)
         return self._session.run(outputs, feed, options)
 
 
-def hold(backend: OnnxRuntime) -> tuple[Held, Held]:
-    backend._alone, backend._beside = held = Held(backend._alone), Held(backend._beside)
-    return held
-
-
-def test_a_batch_beside_another_leaves_the_threads_to_it_and_one_alone_has_them_again(toy: Bundle) -> None:
-    backend = OnnxRuntime(toy, threads=2)
+def test_two_batches_at_once_are_answered_like_one_alone(toy: Bundle) -> None:
+    backend = open_backend(toy, threads=2)
     batch = golden_scene()[None]
     expected = backend.run(batch)
-    alone, beside = hold(backend)
 
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(backend.run, batch)
-        assert alone.entered.acquire(timeout=10)
-        second = threads.submit(backend.run, batch)
-        assert beside.entered.acquire(timeout=10)
-        alone.free.set()
-        beside.free.set()
-        found = [first.result(), second.result()]
-    backend.run(batch)
+    with ThreadPoolExecutor(backend.lanes) as threads:
+        found = list(threads.map(backend.run, [batch] * 8))
+    backend.close()
 
-    assert (len(alone.options), len(beside.options)) == (2, 1)
     for heads in found:
         for name in ("semantic", "center", "offset"):
             np.testing.assert_array_equal(getattr(heads, name), getattr(expected, name))
 
 
-def test_a_run_that_failed_counts_as_over(toy: Bundle) -> None:
-    backend = OnnxRuntime(toy, threads=2)
+def test_a_run_that_failed_is_followed_by_one_that_does_not(toy: Bundle) -> None:
+    backend = open_backend(toy, threads=2)
     with pytest.raises(Exception, match="Got invalid dimensions"):
         backend.run(np.zeros((1, 96, 128, 4), np.uint8))
-    alone, _ = hold(backend)
-    alone.free.set()
 
-    backend.run(golden_scene()[None])
-
-    assert len(alone.options) == 1
-
-
-def test_one_thread_has_one_lane_and_two_have_two(toy: Bundle) -> None:
-    assert [OnnxRuntime(toy, threads=threads).lanes for threads in (1, 2, 3)] == [1, 2, 2]
+    assert backend.run(golden_scene()[None]).semantic.shape == (1, 6, 24, 32)
 
 
 def test_where_a_picture_takes_long_a_batch_has_all_threads(
     toy: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SLOW", 0.0)
+    monkeypatch.setattr(turns, "SLOW", 0.0)
 
     assert OnnxRuntime(toy, threads=2).lanes == 1
 
 
 def test_larger_batches_give_memory_back_the_first_time(toy: Bundle) -> None:
     backend = OnnxRuntime(toy, threads=1)
-    session, _ = hold(backend)
-    session.free.set()
+    with backend._turns.take() as real:
+        session = Noting(real)
+    backend._turns = Turns(session, list)
 
     for size in (1, 2, 2, 4):
         backend.run(np.repeat(golden_scene()[None], size, axis=0))
@@ -129,23 +104,24 @@ def test_a_session_that_fails_is_closed_like_any_other(toy: Bundle) -> None:
             raise RuntimeError("the session is broken")
 
     backend = OnnxRuntime(toy, threads=2)
-    backend._alone = Failing()
+    backend._turns = Turns(Failing(), list)
 
     backend.close()
 
-    assert (backend._alone, backend._beside) == (None, None)
+    assert backend._turns is None
 
 
 CLOSES = """
 from pathlib import Path
 import numpy as np
 import service.backends.onnxruntime as module
+import service.backends.turns as turns
 from model.bundle import read_bundle
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-module._SLOW = {slow}
+turns.SLOW = {slow}
 backend = module.OnnxRuntime(read_bundle(Path({bundle!r})), threads=2)
 backend.run(np.zeros((1, 2048, 2048, 3), np.uint8))
 open_ = resident()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,32 @@ def test_the_next_batch_leaves_the_heads_of_the_last_one_alone(toy: Bundle) -> N
     backend.close()
 
     np.testing.assert_array_equal(first.semantic, kept)
+
+
+def test_pictures_of_a_batch_are_answered_as_alone_and_in_order(toy: Bundle) -> None:
+    backend = open_backend(toy, "openvino", "fp32", threads=2)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *BUCKETS[0], 3)).astype(np.uint8)
+    together = backend.run(pictures)
+
+    for index in range(3):
+        alone = backend.run(pictures[index : index + 1])
+        for name in ("semantic", "center", "offset"):
+            np.testing.assert_array_equal(getattr(together, name)[index], getattr(alone, name)[0])
+    backend.close()
+
+
+def test_two_batches_at_once_are_answered_like_one_alone(toy: Bundle) -> None:
+    backend = open_backend(toy, "openvino", "fp32", threads=2)
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 1, *BUCKETS[0], 3)).astype(np.uint8)
+    expected = [backend.run(picture) for picture in pictures]
+
+    with ThreadPoolExecutor(backend.lanes) as threads:
+        found = list(threads.map(backend.run, pictures))
+    backend.close()
+
+    for one, other in zip(found, expected, strict=True):
+        for name in ("semantic", "center", "offset"):
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-4)
 
 
 SIGNAL_AFTER_CLOSING = """

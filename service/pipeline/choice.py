@@ -12,6 +12,7 @@ from model.bundle import Bundle, BundleError, Precision
 from service.backends import RUNTIMES, Backend, Runtime, open_backend, precisions
 from service.pipeline.proof import prove_golden
 
+CLEARLY = 0.7  # share of the others' time within which a format spares its runtime's other formats the trial
 ROUNDS = 3  # after the self-test's run, which warms up; the least time counts, others' work only adds to it
 
 Reason = Literal["stated", "only", "fastest"]
@@ -72,8 +73,9 @@ def choose_backend(
                 refused.append(opened)
             else:
                 passed.append((opened, Trial(each, format_)))
-                if opened.gpu is not None:
-                    break  # the formats after it take longer there; a processor may compute bf16 in detours
+                # On a GPU the formats after it take longer. A processor may compute bf16 in detours.
+                if opened.gpu is not None or _wins_clearly(bundle, passed):
+                    break
     if not passed:
         raise BundleError(_nothing(bundle, refused))
     if len(passed) == 1:
@@ -97,15 +99,27 @@ def _try(bundle: Bundle, open_one: Callable[..., Backend], trial: Trial) -> Back
     return backend
 
 
-def _fastest(bundle: Bundle, passed: list[tuple[Backend, Trial]], refused: list[Trial]) -> Choice:
-    """Measure all that passed, in turns, so that each meets the same moments; keep one."""
+def _wins_clearly(bundle: Bundle, passed: list[tuple[Backend, Trial]]) -> bool:
+    """Whether the last that passed needs a good deal less time than all before it."""
+    *others, last = _milliseconds(bundle, passed, 1)
+    return bool(others) and last < CLEARLY * min(others)
+
+
+def _milliseconds(bundle: Bundle, passed: list[tuple[Backend, Trial]], rounds: int) -> list[float]:
+    """The least time of each for one picture, measured in turns, so that each meets the same moments."""
     picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
     best = [float("inf")] * len(passed)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for index, (backend, _trial) in enumerate(passed):
             begun = time.perf_counter()
             backend.run(picture)
             best[index] = min(best[index], (time.perf_counter() - begun) * 1000)
+    return best
+
+
+def _fastest(bundle: Bundle, passed: list[tuple[Backend, Trial]], refused: list[Trial]) -> Choice:
+    """Measure all that passed; keep one."""
+    best = _milliseconds(bundle, passed, ROUNDS)
     chosen = best.index(min(best))
     for index, (backend, _trial) in enumerate(passed):
         if index != chosen:

@@ -74,17 +74,20 @@ def test_of_two_that_answer_rightly_the_quicker_is_taken_and_the_other_closed(go
     assert [trial.milliseconds is None for trial in choice.trials] == [False, False]
 
 
-@pytest.mark.parametrize("quick", ["bf16", "fp32"])
-def test_of_a_runtime_s_formats_the_quicker_is_taken_too(golden_toy: Bundle, quick: str) -> None:
+@pytest.mark.parametrize(("bf16", "trials"), [(0.0, 2), (0.15, 3), (0.3, 3)])
+def test_a_runtime_s_other_format_is_tried_unless_the_first_wins_clearly(
+    golden_toy: Bundle, bf16: float, trials: int
+) -> None:
+    takes = {"onnxruntime fp32": 0.2, "openvino bf16": bf16, "openvino fp32": 0.05}
+
     def open_(bundle: Bundle, runtime: str, precision: str, *, threads: int) -> Slow:
-        takes = 0 if (runtime, precision) == ("openvino", quick) else 0.2
-        return Slow(open_backend(bundle, threads=threads), seconds=takes)
+        return Slow(open_backend(bundle, threads=threads), seconds=takes[f"{runtime} {precision}"])
 
     choice = choose_backend(golden_toy, threads=1, open_=open_)
 
     taken = min(choice.trials, key=lambda trial: trial.milliseconds or 0)
-    assert len(choice.trials) == 3
-    assert (taken.runtime, taken.precision) == ("openvino", quick)
+    assert len(choice.trials) == trials
+    assert (taken.runtime, taken.precision) == ("openvino", "bf16" if trials == 2 else "fp32")
 
 
 def test_an_engine_that_lies_is_dropped_with_the_reason(golden_toy: Bundle) -> None:

@@ -27,6 +27,7 @@ from service.pipeline.encode import MAX_ID
 from service.pipeline.images import Photograph, read_photograph
 from service.pipeline.kernels.warm import warm
 from service.pipeline.maps import merge_maps
+from service.pipeline.memory import give_back
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
@@ -203,6 +204,7 @@ class Predictor:
                 ]
                 for proof in proofs:
                     proof.result()
+        give_back()
 
     def close(self) -> None:
         """Finish what was submitted and free the device."""

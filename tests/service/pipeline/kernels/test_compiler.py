@@ -1,6 +1,8 @@
 """Compiled code: what is kept, what is not, and that no request compiles."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,20 @@ def test_after_warming_no_picture_compiles_anything(name: str, toy: Bundle) -> N
     merge_heads(heads, empty.sizes, manifest_of(toy.manifest, empty), empty.merging)
 
     assert len(KERNELS[name].signatures) == 1
+
+
+WITHOUT_SCIPY = """
+import sys
+from service.pipeline.kernels.warm import warm
+
+warm()
+print(any(name.partition(".")[0] == "scipy" for name in sys.modules))
+import scipy.linalg
+print(scipy.linalg.norm([3, 4]))
+"""
+
+
+def test_scipy_is_left_alone_and_can_be_imported_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_SCIPY], check=True, capture_output=True, text=True)
+
+    assert done.stdout.split() == ["False", "5.0"]

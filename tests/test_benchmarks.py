@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import table
-from benchmarks.table import BEGIN, END, Row, between_marks, written
+from benchmarks.table import BEGIN, END, Row, _cost, _over_queue, between_marks, written
+from service.bench.figures import Figures
 
 ROWS = [Row("cost", 40.0, 30, 18), Row("memory", 200.0, 500, 300), Row("ratio", None, 1, 2, more=True)]
 ROOT = Path(__file__).parent.parent
@@ -40,3 +41,45 @@ def test_the_page_of_the_docs_has_room_for_the_table() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
     assert f"{BEGIN}\n\nnew\n\n{END}" in between_marks(page, "new")
+
+
+class Played:
+    """A trial whose runs are given: of a server with 200 images a second, 10 ms each."""
+
+    seed = 0
+
+    def __init__(
+        self, *, open_cpu_ms: float = 8.0, p99_ms: float | None = 30.0, costs: tuple[float, ...] = (8.0,)
+    ):
+        self.open_cpu_ms, self.p99_ms, self.costs = open_cpu_ms, p99_ms, list(costs)
+
+    def closed(self, connections: int, seconds: float) -> Figures:
+        self.costs.append(cost := self.costs.pop(0))
+        return figures("closed", 200.0, cost, None)
+
+    def open(self, rate: float, seconds: float) -> Figures:
+        return figures("open", rate, self.open_cpu_ms, self.p99_ms)
+
+
+def figures(loop: str, images_per_s: float, cpu_ms: float, p99_ms: float | None) -> Figures:
+    return Figures(loop, 8, 5.0, 1000, images_per_s, 10.0, 20.0, p99_ms, 50.0, {}, cpu_ms, 400.0)
+
+
+def over(trial: Played) -> float:
+    return _over_queue(trial, 0.6, 5.0, 8.0)  # type: ignore[arg-type]
+
+
+def test_a_p99_is_set_over_that_of_a_queue_and_twice_the_p99_is_twice_the_ratio() -> None:
+    assert over(Played(p99_ms=60.0)) == pytest.approx(2 * over(Played(p99_ms=30.0)))
+
+
+def test_photographs_that_cost_more_while_they_came_make_a_slower_queue_to_compare_with() -> None:
+    assert over(Played(open_cpu_ms=9.6)) < over(Played(open_cpu_ms=8.0)) < over(Played(open_cpu_ms=7.2))
+
+
+def test_where_nothing_is_answered_the_ratio_is_infinite() -> None:
+    assert over(Played(p99_ms=None)) == float("inf")
+
+
+def test_a_cost_is_the_median_of_its_runs() -> None:
+    assert _cost(Played(costs=(8.0, 7.0, 30.0, 7.5, 6.0)), 5.0) == 7.5  # type: ignore[arg-type]

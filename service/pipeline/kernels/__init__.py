@@ -10,7 +10,9 @@ import sys
 if "scipy" not in sys.modules:
     sys.modules["scipy"] = None  # type: ignore[assignment]  # what importing it finds
     try:
-        importlib.import_module(f"{__name__}.compiler")  # which says for what processor, before Numba settles that
+        importlib.import_module(
+            f"{__name__}.compiler"
+        )  # which says for what processor, before Numba settles that
         importlib.import_module("numba.core.registry").cpu_target.target_context.refresh()
     finally:
         del sys.modules["scipy"]

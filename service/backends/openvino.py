@@ -17,7 +17,7 @@ _TYPES: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  #
 
 
 class OpenVino:
-    """The bundle's ONNX graph, compiled once for all its buckets; it owns the compiled model."""
+    """The bundle's ONNX graph, compiled for all its buckets; it owns the compiled models."""
 
     device = "cpu"
     gpu = None
@@ -37,7 +37,6 @@ class OpenVino:
                 f"{bundle.model} is no graph that {self.name} can run: {first_line(error)}. "
                 "Serve it with --backend onnxruntime, or export the bundle again."
             ) from error
-
         self._turns: Any = Turns(alone, partial(_compile, graph, precision, threads, LANES))
         picture = np.zeros((1, *bundle.manifest.input.buckets[0], 3), np.uint8)
         self.lanes = LANES if is_quick(lambda: self.run(picture)) and threads > 1 else 1

@@ -101,8 +101,10 @@ def _try(bundle: Bundle, open_one: Callable[..., Backend], trial: Trial) -> Back
 
 def _wins_clearly(bundle: Bundle, passed: list[tuple[Backend, Trial]]) -> bool:
     """Whether the last that passed needs a good deal less time than all before it."""
+    if len(passed) == 1:
+        return False
     *others, last = _milliseconds(bundle, passed, 1)
-    return bool(others) and last < CLEARLY * min(others)
+    return last < CLEARLY * min(others)
 
 
 def _milliseconds(bundle: Bundle, passed: list[tuple[Backend, Trial]], rounds: int) -> list[float]:

@@ -5,11 +5,10 @@ import sys
 
 import pytest
 
-# A block is freed once, so that glibc takes the next one of its size from the heap, under a small one that stays.
-PROGRAM = """
+BEGIN = """
 import ctypes
 from pathlib import Path
-from service.pipeline.memory import keep_heaps_small
+from service.pipeline.memory import give_back, keep_heaps_small
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -18,6 +17,10 @@ library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
 library.malloc.argtypes = [ctypes.c_size_t]
 library.free.argtypes = [ctypes.c_void_p]
+"""
+
+# A block is freed once, so that glibc takes the next one of its size from the heap, under a small one that stays.
+PROGRAM = """
 {call}
 size = 24 << 20
 library.free(library.malloc(size))
@@ -32,7 +35,7 @@ print((resident() - begun) >> 20)
 
 def megabytes_left(call: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(call=call)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", BEGIN + PROGRAM.format(call=call)], check=True, capture_output=True, text=True
     )
     return int(done.stdout)
 
@@ -51,17 +54,6 @@ def test_an_allocator_that_is_set_from_outside_is_left_alone(monkeypatch: pytest
 
 
 SMALL = """
-import ctypes
-from pathlib import Path
-from service.pipeline.memory import give_back
-
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-library = ctypes.CDLL(None)
-library.malloc.restype = ctypes.c_void_p
-library.malloc.argtypes = [ctypes.c_size_t]
-library.free.argtypes = [ctypes.c_void_p]
 size = 100_000
 blocks = [library.malloc(size) for _ in range(400)]
 for block in blocks:
@@ -76,7 +68,7 @@ print((before - resident()) >> 20)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
 def test_what_is_free_within_a_heap_is_given_back_when_asked() -> None:
-    done = subprocess.run([sys.executable, "-c", SMALL], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", BEGIN + SMALL], check=True, capture_output=True, text=True)
     assert int(done.stdout) > 30
 
 

@@ -11,11 +11,9 @@ import sys
 
 # By the variable that states another one: the number of mallopt's parameter, and what it is set to.
 _LIMITS = {
-    "MALLOC_MMAP_THRESHOLD_": (
-        -3,
-        4 << 20,
-    ),  # bytes of a block that goes back to the system as soon as it is freed
-    "MALLOC_TRIM_THRESHOLD_": (-1, 16 << 20),  # bytes free at a heap's end that it may keep
+    # Bytes of a block that goes back to the system as soon as it is freed; bytes free at a heap's end that it may keep.
+    "MALLOC_MMAP_THRESHOLD_": (-3, 4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": (-1, 16 << 20),
     "MALLOC_ARENA_MAX": (-8, 2),  # heaps
 }
 

@@ -126,20 +126,15 @@ def _over_queue(trial: Trial, share: float, seconds: float, unloaded_ms: float |
     """Infinity where nothing was answered.
 
     What a machine can do, a shared one all the more, changes within minutes: capacity is measured before the arrivals
-    and after them. And what a photograph costs is that of these very arrivals: `dearer` than in the closed loop, where
-    the caches are warm and wake-ups few.
+    and after them.
     """
-    before = trial.closed(CONNECTIONS, seconds)
-    if not before.images_per_s or not before.cpu_ms or unloaded_ms is None:
+    before = trial.closed(CONNECTIONS, seconds).images_per_s
+    if not before or unloaded_ms is None:
         return float("inf")
-    rate = share * before.images_per_s
-    measured = trial.open(rate, seconds)
-    after = trial.closed(CONNECTIONS, seconds)
-    if not measured.p99_ms or not measured.cpu_ms or not after.cpu_ms:
-        return float("inf")
-    dearer = measured.cpu_ms * 2 / (before.cpu_ms + after.cpu_ms)
-    capacity = (before.images_per_s + after.images_per_s) / 2 / dearer
-    return measured.p99_ms / _predicted_p99(rate, seconds, trial.seed, capacity, unloaded_ms * dearer)
+    rate = share * before
+    measured = trial.open(rate, seconds).p99_ms or float("inf")
+    capacity = (before + trial.closed(CONNECTIONS, seconds).images_per_s) / 2
+    return measured / _predicted_p99(rate, seconds, trial.seed, capacity, unloaded_ms)
 
 
 def _predicted_p99(rate: float, seconds: float, seed: int, capacity: float, unloaded_ms: float) -> float:

@@ -96,9 +96,16 @@ def create_app(
 
 
 def open_predictor(
-    bundle: Bundle, settings: Settings, metrics: Metrics | None = None, tracing: Tracing | None = None
+    bundle: Bundle,
+    settings: Settings,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+    pool: Pool | None = None,
 ) -> Predictor:
     """Open the bundle's graph on this machine; `prove` is still to be called.
+
+    Args:
+        pool: threads that may run batches too; without one the engine has its own.
 
     Raises: BundleError: no runtime here can run it.
     """
@@ -126,6 +133,7 @@ def open_predictor(
         max_pixels=settings.max_pixels,
         max_queue_pixels=settings.max_queue_pixels,
         ageing_s=settings.ageing_s,
+        pool=pool,
         on_batch=partial(_tell_batch, metrics, tracing),
     )
 
@@ -167,7 +175,7 @@ def _beside(bundle: Bundle, settings: Settings, backend: Backend) -> tuple[Merge
 
 
 def _tell_batch(metrics: Metrics, tracing: Tracing, batch: Batch) -> None:
-    """Count and trace a batch, in the engine's thread."""
+    """Count and trace a batch, in its thread."""
     metrics.batches.observe(
         images=batch.images,
         size=batch.size,
@@ -276,7 +284,7 @@ async def _watch(parts: Parts, on_state: OnState) -> None:
 
 def _open_and_prove(parts: Parts, bundle: Bundle) -> Predictor:
     begun = time.perf_counter()
-    predictor = open_predictor(bundle, parts.settings, parts.metrics, parts.tracing)
+    predictor = open_predictor(bundle, parts.settings, parts.metrics, parts.tracing, parts.pool)
     try:
         predictor.prove()
     except BaseException:

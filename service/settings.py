@@ -83,7 +83,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=256,
-        description="Threads that decode, merge and encode photographs; 0 takes one for each core.",
+        description="Threads that decode, merge and encode photographs, and give them to a processor's engine; "
+        "0 takes one for each core.",
         json_schema_extra={"unit": "threads"},
     )
     max_body_mb: float = Field(

@@ -1,8 +1,8 @@
 """Dynamic batching: what waits leaves together when the engine is free, in the size that the engine does best.
 
-It knows nothing of images. The engine has one lane or more, each with a thread that has one batch under way. Anyone
-may submit from any thread, and an event loop awaits `asyncio.wrap_future(batcher.submit(...))`, whose cancellation
-drops the item if it has not left yet.
+It knows nothing of images. The engine has one lane or more, each of which has one batch under way, in whatever thread
+a pool lends it. Anyone may submit from any thread, and an event loop awaits `asyncio.wrap_future(batcher.submit(...))`,
+whose cancellation drops the item if it has not left yet.
 """
 
 import math
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from service.pipeline.pace import Pace
@@ -37,7 +38,7 @@ class Release(Generic[T]):
 
 
 class Batcher(Generic[T, R]):
-    """Owns the engine's threads, one a lane, and the queue before them.
+    """Owns the queue before the engine, and its lanes.
 
     A batch leaves as soon as a lane is free: nothing is held back to wait for company. Its first item is the most
     urgent one, the others share its key; its size is the one that costs least an item, as measured. Items whose
@@ -61,9 +62,10 @@ class Batcher(Generic[T, R]):
         ageing_s: float,
         on_release: Callable[[Release[T]], None],
         on_late: Callable[[int], None],
+        begin: Callable[[Callable[[], None]], None],
         lanes: int = 1,
     ):
-        """Start the engine's threads.
+        """Begin with all lanes free.
 
         Args:
             run: items of one key, and the allowed size to run them in, to as many results as items, in order; called
@@ -71,8 +73,9 @@ class Batcher(Generic[T, R]):
             weight: of an item, in whatever `max_weight` counts.
             pace: allowed sizes and what is known of their times; it learns from every batch.
             max_items, max_weight, ageing_s: of the queue.
-            on_release: called in a lane's thread after each batch, before its futures have their results.
+            on_release: called in the batch's thread after it, before its futures have their results.
             on_late: called with the number of items that were dropped because their deadline had passed.
+            begin: a pool's way in: has one of its threads choose a batch and run it. The pool outlives the batcher.
             lanes: batches that may be under way at once.
         """
         self._run = run
@@ -89,12 +92,9 @@ class Batcher(Generic[T, R]):
         self._ended = 0.0  # when the last batch did
         self._failures = 0
         self._last_key: Hashable | None = None
-        self._threads = [
-            threading.Thread(target=self._work, args=(lane,), name=f"engine {lane}", daemon=True)
-            for lane in range(lanes)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._begin = begin
+        self._lanes = lanes
+        self._idle = list(range(lanes))
 
     def submit(
         self, item: T, *, priority: Priority = Priority.INTERACTIVE, deadline: float = math.inf
@@ -115,7 +115,9 @@ class Batcher(Generic[T, R]):
                 item, self._key(item), self._weight(item), priority, deadline, since=clock()
             )
             self._queue.put(waiting)
-            self._changed.notify()
+            lane = self._idle.pop() if self._idle else None
+        if lane is not None:
+            self._begin(partial(self._work, lane))
         return waiting.future
 
     @property
@@ -164,36 +166,37 @@ class Batcher(Generic[T, R]):
         return 0.0 if key is None else self._pace.seconds_per_item(key)
 
     def close(self) -> None:
-        """Take no more items, run those that wait, end the threads."""
+        """Take no more items, and wait until those that wait have been run."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+            self._changed.wait_for(lambda: len(self._idle) == self._lanes)
 
     def _work(self, lane: int) -> None:
-        while batch := self._next_batch(lane):
+        """Run a batch in a lane, and have the next one run where more waits."""
+        if batch := self._next_batch(lane):
             self._run_batch(lane, *batch)
+        with self._changed:
+            more = len(self._queue) > 0
+            if not more:
+                self._idle.append(lane)
+                self._changed.notify_all()
+        if more:
+            self._begin(partial(self._work, lane))
 
     def _next_batch(self, lane: int) -> tuple[list[Waiting[T, R]], int, Reason] | None:
-        """Wait for items and choose among them; None when the batcher is closed and nothing is left."""
+        """Choose among those that wait; None where nobody does any more."""
         with self._changed:
-            while True:
-                now = clock()
-                if late := self._queue.drop_late(now):
-                    self._on_late(late)
-                alike = self._queue.alike(now)
-                if alike:
-                    begins = self._free_at(now)
-                    size, reason = self._choose(alike, begins)
-                    if taken := self._queue.take(alike[:size]):
-                        self._busy_until = begins + self._pace.seconds(taken[0].key, size)
-                        self._running[lane] = now
-                        return taken, size, reason
-                elif self._closed:
-                    return None
-                else:
-                    self._changed.wait()
+            now = clock()
+            if late := self._queue.drop_late(now):
+                self._on_late(late)
+            while alike := self._queue.alike(now):
+                begins = self._free_at(now)
+                size, reason = self._choose(alike, begins)
+                if taken := self._queue.take(alike[:size]):
+                    self._busy_until = begins + self._pace.seconds(taken[0].key, size)
+                    self._running[lane] = now
+                    return taken, size, reason
+        return None
 
     def _free_at(self, now: float) -> float:
         """When the engine has computed what was given to it, as expected: now where nothing runs."""

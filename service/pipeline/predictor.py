@@ -31,6 +31,7 @@ from service.pipeline.memory import give_back
 from service.pipeline.overlay import shown_size
 from service.pipeline.pace import Pace, worthwhile
 from service.pipeline.panoptic import Panoptic, merge_heads
+from service.pipeline.pool import Pool
 from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
 from service.pipeline.runs import Job, Ran, Runs, Timings, elapsed_ms, key_of
@@ -65,10 +66,11 @@ class Predictor:
         choice: Choice | None = None,
         merger: Merger | None = None,
         decoder: JpegDecoder | None = None,
+        pool: Pool | None = None,
         on_batch: Callable[[Batch], None] = lambda batch: None,
         on_late: Callable[[int], None] = lambda count: None,
     ):
-        """Start the engine's threads.
+        """Begin with nothing under way.
 
         Args:
             max_batch: images that run together at most; allowed sizes above it are left out.
@@ -79,15 +81,15 @@ class Predictor:
             choice: why it is this backend, for those who ask.
             merger: the graphs with the merging in them, for photographs that may go there.
             decoder: a GPU's decoder of JPEG.
-            on_batch: called in an engine's thread after each batch, before its photographs go on.
+            pool: the threads that decode and merge, and run a quick engine's batches on the processor; None: its own.
+            on_batch: called after each batch, in its thread, before its photographs go on.
             on_late: as the batcher's.
 
         Raises: BundleError: the label divisor makes ids that no panoptic PNG can hold.
         """
         _check_ids(bundle)
-        cv2.setNumThreads(
-            1
-        )  # photographs run beside each other; OpenCV's own threads would fight over the cores
+        # Photographs run beside each other; OpenCV's own threads would fight over the cores.
+        cv2.setNumThreads(1)
         self.bundle = bundle
         self.backend = backend
         self.merger = merger
@@ -97,6 +99,7 @@ class Predictor:
         self.batch_sizes = tuple(size for size in self.manifest.input.batch_sizes if size <= max_batch)
         self.pace = Pace(self.batch_sizes)
         self.runs = runs = Runs(backend, merger)
+        threads, self._own = _threads(backend, pool)
         self.batcher: Batcher[Job, Ran] = Batcher(
             runs.run,
             key=lambda job: job.key,
@@ -107,6 +110,7 @@ class Predictor:
             ageing_s=ageing_s,
             on_release=lambda release: on_batch(runs.told(release)),
             on_late=on_late,
+            begin=threads.finish,
             lanes=backend.lanes,
         )
 
@@ -209,6 +213,8 @@ class Predictor:
     def close(self) -> None:
         """Finish what was submitted and free the device."""
         self.batcher.close()
+        if self._own is not None:
+            self._own.shutdown()
         for owned in (self.backend, self.merger, self.decoder):
             if owned is not None:
                 owned.close()
@@ -252,6 +258,19 @@ class Predictor:
                 self.pace.learn(key_of((rows, columns, 3), merged=False), size, seconds * share)
                 if self.merger is not None:
                     self.pace.learn(key_of((rows, columns, 3), merged=True), size, merged * share)
+
+
+def _threads(backend: Backend, pool: Pool | None) -> tuple[Pool, Pool | None]:
+    """Whose threads run the batches, and which of them are the engine's own.
+
+    On the processor those that decode and merge run a quick engine too: more that compute than there are cores would
+    only take turns, and a photograph would change threads. A slow one would keep from them whatever is answered
+    without it, and one on a GPU keeps its threads waiting.
+    """
+    if pool is not None and backend.gpu is None and 1 < backend.lanes <= pool.size:
+        return pool, None
+    own = Pool(backend.lanes, "engine")
+    return own, own
 
 
 def _centers_of(merging: MergingSpec) -> tuple[float, int, int]:

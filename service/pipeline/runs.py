@@ -49,12 +49,10 @@ class Job:
         return key_of(self.picture.shape, merged=self.merged)
 
 
-class _Lane(threading.local):
-    """What the thread of a lane has for itself: another lane's batch is being read while its own is written."""
+class _Here(threading.local):
+    """What a thread knows of its own."""
 
-    def __init__(self) -> None:
-        self.buffers: dict[tuple[int, ...], NDArray[np.uint8]] = {}  # by shape
-        self.batch = 0  # number of the one that was run last
+    batch = 0  # number of the one that it ran last
 
 
 class Runs:
@@ -63,22 +61,28 @@ class Runs:
     def __init__(self, backend: Backend, merger: Merger | None):
         """Run jobs by a backend, and those that are merged in the graph by the merger."""
         self.backend, self.merger = backend, merger
-        self._lane = _Lane()
+        self._here = _Here()
+        self._spare: dict[
+            tuple[int, ...], list[NDArray[np.uint8]]
+        ] = {}  # buffers by shape, one a lane at most
         self._numbers = itertools.count(1)  # of batches
 
     def run(self, jobs: list[Job], size: int) -> list[Ran]:
-        """Run a batch of jobs that share a key, filled up to `size`; in a lane's thread."""
+        """Run a batch of jobs that share a key, filled up to `size`."""
         begun = time.perf_counter()
         engine = self.merger if jobs[0].merged and self.merger is not None else self.backend
-        output = engine.run(self._gather(jobs, size))
+        batch = self._gather(jobs, size)
+        output = engine.run(batch)
         infer = elapsed_ms(begun)
-        self._lane.batch = next(self._numbers)
+        if size > 1:
+            self._spare[batch.shape].append(batch)
+        self._here.batch = next(self._numbers)
         return [
             Ran(
                 output.row(index),
                 {"queue": elapsed_ms(job.submitted, begun), "infer": infer},
                 job.submitted,
-                self._lane.batch,
+                self._here.batch,
             )
             for index, job in enumerate(jobs)
         ]
@@ -88,7 +92,7 @@ class Runs:
         jobs = release.items
         rows, columns = jobs[0].sizes.input
         return Batch(
-            self._lane.batch,
+            self._here.batch,
             len(jobs),
             release.size,
             release.reason,
@@ -104,7 +108,10 @@ class Runs:
         if size == 1:
             return jobs[0].picture[None]
         shape = (size, *jobs[0].picture.shape)
-        buffer = self._lane.buffers.setdefault(shape, np.zeros(shape, np.uint8))
+        try:
+            buffer = self._spare.setdefault(shape, []).pop()
+        except IndexError:
+            buffer = np.zeros(shape, np.uint8)
         for row, job in zip(buffer, jobs, strict=False):
             np.copyto(row, job.picture)
         return buffer

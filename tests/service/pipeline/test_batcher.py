@@ -10,6 +10,7 @@ import pytest
 
 from service.pipeline.batcher import Batcher, BatcherClosed, Release
 from service.pipeline.pace import Pace
+from service.pipeline.pool import Pool
 from service.pipeline.queue import DeadlinePassed, Priority, QueueFull, clock
 
 
@@ -55,7 +56,13 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def start(engine: Engine) -> Iterator[Start]:
+def pool() -> Iterator[Pool]:
+    with Pool(2, "engine") as pool:
+        yield pool
+
+
+@pytest.fixture
+def start(engine: Engine, pool: Pool) -> Iterator[Start]:
     """A batcher whose engine is busy with item 0."""
     started: list[Batcher[int, int]] = []
 
@@ -76,6 +83,7 @@ def start(engine: Engine) -> Iterator[Start]:
             ageing_s=ageing_s,
             on_release=engine.releases.append,
             on_late=engine.count_late,
+            begin=pool.finish,
         )
         started.append(batcher)
         batcher.submit(0)
@@ -425,15 +433,15 @@ def lanes() -> Lanes:
 
 
 @pytest.fixture
-def two_lanes(lanes: Lanes) -> Iterator[Batcher[int, int]]:
-    batcher = batcher_of(lanes, flat_pace((1, 2)))
+def two_lanes(lanes: Lanes, pool: Pool) -> Iterator[Batcher[int, int]]:
+    batcher = batcher_of(lanes, flat_pace((1, 2)), pool)
     yield batcher
     for event in lanes.free.values():
         event.set()
     batcher.close()
 
 
-def batcher_of(lanes: Lanes, pace: Pace) -> Batcher[int, int]:
+def batcher_of(lanes: Lanes, pace: Pace, pool: Pool) -> Batcher[int, int]:
     return Batcher(
         lanes.run,
         key=lambda item: False,
@@ -444,6 +452,7 @@ def batcher_of(lanes: Lanes, pace: Pace) -> Batcher[int, int]:
         ageing_s=60,
         on_release=lanes.releases.append,
         on_late=lambda count: None,
+        begin=pool.finish,
         lanes=2,
     )
 
@@ -543,13 +552,13 @@ def test_a_batch_costs_the_time_that_it_adds_to_the_one_before(
 
 
 def test_a_batch_behind_another_is_expected_after_it_and_cut_to_be_in_time(
-    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+    lanes: Lanes, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.pipeline.batcher.clock", lambda: 1000.0)
     pace = Pace((1, 2))
     pace.learn(False, 1, 10)
     pace.learn(False, 2, 12)
-    batcher = batcher_of(lanes, pace)
+    batcher = batcher_of(lanes, pace, pool)
     start_in_turn(batcher, lanes, 1, 2)
     expected = batcher.expected_wait_s()
     futures = [batcher.submit(item, deadline=1021.0) for item in (4, 5)]

@@ -52,6 +52,40 @@ def test_nothing_is_lost_between_threads() -> None:
     assert sorted(done) == list(range(3000))
 
 
+def test_a_thread_goes_on_with_what_it_left_to_be_finished() -> None:
+    threads: list[str] = []
+    done = threading.Event()
+    with Pool(3, "many") as pool:
+
+        def step(left: int) -> None:
+            threads.append(threading.current_thread().name)
+            if left:
+                pool.finish(step, left - 1)
+            else:
+                done.set()
+
+        pool.begin(step, 20)
+        assert done.wait(10)
+    assert len(threads) == 21
+    assert len(set(threads)) == 1
+
+
+def test_of_several_things_that_are_left_to_be_finished_others_take_some() -> None:
+    met = threading.Barrier(3)
+
+    def meet() -> None:
+        met.wait(10)
+
+    with Pool(3, "many") as pool:
+
+        def leave() -> None:
+            for _ in range(3):
+                pool.finish(meet)
+
+        pool.submit(leave).result(10)
+    assert not met.broken
+
+
 def test_a_closed_pool_takes_nothing() -> None:
     pool = Pool(1, "closed")
     pool.shutdown()

@@ -1,6 +1,7 @@
 """The walk: painted scenes come back as they were painted, and the self-test tells a sound model from a broken one."""
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import pytest
 from PIL import Image
 
 from model.bundle import Bundle, BundleError
-from service.backends import Backend, Heads, Pictures, open_backend
+from service.backends import Backend, Gpu, Heads, Pictures, open_backend
 from service.pipeline.images import read_photograph
 from service.pipeline.panoptic import Panoptic
+from service.pipeline.pool import Pool
 from service.pipeline.predictor import Predictor
 from tests.service.conftest import Encode, photograph
 from tests.service.toy import BUCKETS, BUILDING, CAR, PERSON, ROAD, SKY, Thing, golden_scene, paint, write_toy
@@ -185,3 +187,40 @@ def test_once_closed_it_goes_with_the_last_that_refers_to_it(toy: Bundle) -> Non
         assert [part() for part in still] == [None, None, None]
     finally:
         gc.enable()
+
+
+class Named:
+    """A backend that remembers in which threads it ran."""
+
+    name, device, precision = "named", "cpu", "fp32"
+
+    def __init__(self, backend: Backend, lanes: int, gpu: Gpu | None):
+        self._backend, self.lanes, self.gpu = backend, lanes, gpu
+        self.threads: list[str] = []
+
+    def run(self, batch: Pictures) -> Heads:
+        self.threads.append(threading.current_thread().name)
+        return self._backend.run(batch)
+
+    def close(self) -> None:
+        self._backend.close()
+
+
+@pytest.mark.parametrize(
+    ("lanes", "workers", "on_gpu", "expected"),
+    [(2, 2, False, "worker"), (2, 1, False, "engine"), (1, 2, False, "engine"), (2, 2, True, "engine")],
+    ids=["quick", "too few workers", "slow", "on a GPU"],
+)
+def test_batches_of_a_quick_engine_on_the_processor_run_in_the_workers(
+    lanes: int, workers: int, on_gpu: bool, expected: str, toy: Bundle, encode: Encode
+) -> None:
+    gpu = Gpu() if on_gpu else None
+    backend = Named(open_backend(toy, threads=1), lanes, gpu)
+    with Pool(workers, "worker") as pool:
+        predictor = Predictor(toy, backend, max_batch=1, max_queue=8, max_pixels=1_000_000, pool=pool)
+        for _ in range(3):
+            walk(predictor, encode(golden_scene()))
+        predictor.close()
+
+        assert pool.submit(divmod, 7, 2).result(10) == (3, 1)  # it is its owner's
+    assert {name.partition(" ")[0] for name in backend.threads} == {expected}

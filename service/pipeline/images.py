@@ -12,7 +12,7 @@ from model.bundle import Size
 from model.fit import Box
 from service.backends import JpegDecoder
 from service.pipeline.image_errors import ImageError, ImageTooLarge, NotAnImage, refusal
-from service.pipeline.jpeg import decode_jpeg, reduction
+from service.pipeline.jpeg import decode_jpeg, plain_size, reduction
 from service.pipeline.rgb import to_rgb
 from service.pipeline.webp import decode_webp
 
@@ -61,6 +61,12 @@ def read_photograph(
     if not data:
         raise NotAnImage("The body is empty. Send the bytes of a photograph.")
     _check_webp(data, max_pixels)
+    plain = plain_size(data)
+    if plain is not None:
+        _check_pixels(plain[1], plain[0], max_pixels)
+        found = _from_jpeg(data, plain, 1, needed, decoder)
+        if found is not None:
+            return found
     image = _open(data)
     _check_pixels(*image.size, max_pixels)
     try:
@@ -90,15 +96,9 @@ def _decode(
 ) -> Photograph:
     orientation = _orientation(image)
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-        stored = (image.height, image.width)
-        factor = (
-            reduction(stored, _turned(needed(_turned(stored, orientation)), orientation)) if needed else 1
-        )
-        pixels = decoder.decode(data, stored) if decoder is not None and factor == 1 else None
-        if pixels is None:
-            pixels = decode_jpeg(data, stored, factor)
-        if pixels is not None:
-            return _upright(pixels, stored, orientation, orientation, factor)
+        found = _from_jpeg(data, (image.height, image.width), orientation, needed, decoder)
+        if found is not None:
+            return found
     if image.format == "WEBP" and image.mode == "RGB" and getattr(image, "n_frames", 1) == 1:
         pixels = decode_webp(data)
         if pixels is not None and pixels.shape[:2] == (image.height, image.width):
@@ -107,6 +107,21 @@ def _decode(
     pixels = to_rgb(image)
     left = _orientation(image)  # Pillow turns a TIFF itself while loading
     return _upright(pixels, (pixels.shape[0], pixels.shape[1]), orientation, left)
+
+
+def _from_jpeg(
+    data: bytes,
+    stored: Size,
+    orientation: int,
+    needed: Callable[[Size], Size] | None,
+    decoder: JpegDecoder | None,
+) -> Photograph | None:
+    """Decode a JPEG in gray or colour; None where anything at all is wrong with it."""
+    factor = reduction(stored, _turned(needed(_turned(stored, orientation)), orientation)) if needed else 1
+    pixels = decoder.decode(data, stored) if decoder is not None and factor == 1 else None
+    if pixels is None:
+        pixels = decode_jpeg(data, stored, factor)
+    return None if pixels is None else _upright(pixels, stored, orientation, orientation, factor)
 
 
 def _upright(

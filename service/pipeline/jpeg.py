@@ -18,6 +18,21 @@ network's input at about 47 dB or nearer to the full way's, against 38 without; 
 """
 
 
+_PLAIN = ("YCbCr", "RGB", "Gray")
+_SCAN, _SAYS_MORE = b"\xff\xda", b"\xff\xe1"  # the last: what Exif and XMP stand in, the way to turn it too
+
+
+def plain_size(data: bytes) -> Size | None:
+    """Rows and columns of a JPEG in gray or colour that has neither Exif nor XMP; None of anything else."""
+    if not data.startswith(b"\xff\xd8") or not _is_short_of_words(data):
+        return None
+    try:
+        rows, columns, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError:
+        return None
+    return (rows, columns) if space in _PLAIN else None
+
+
 def reduction(stored: Size, needed: Size, headroom: float = HEADROOM) -> int:
     """By how much a JPEG is reduced, 1, 2, 4 or 8: the most that leaves `headroom` times the needed size."""
     for factor in (8, 4, 2):
@@ -39,3 +54,13 @@ def decode_jpeg(data: bytes, stored: Size, factor: int) -> NDArray[np.uint8] | N
     except ValueError:
         return None
     return np.asarray(pixels) if pixels.shape[:2] == (rows, columns) else None
+
+
+def _is_short_of_words(data: bytes) -> bool:
+    """Whether the segments before the first scan are known to hold neither Exif nor XMP."""
+    at = 2
+    while (marker := data[at : at + 2])[:1] == b"\xff" and marker != _SAYS_MORE:
+        if marker == _SCAN:
+            return True
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return False

@@ -10,12 +10,13 @@ from PIL import Image, ImageOps
 
 from model.bundle import Size
 from model.fit import fit, fitted_size
-from service.pipeline.image_errors import ImageDamaged, ImageUnsupported
+from service.pipeline.image_errors import ImageDamaged, ImageError, ImageTooLarge, ImageUnsupported
 from service.pipeline.images import read_photograph
-from service.pipeline.jpeg import reduction
+from service.pipeline.jpeg import plain_size, reduction
 from tests.service.conftest import Encode, photograph
 
 LIMIT = 40_000_000
+SHADES = np.stack(np.broadcast_arrays(*np.ogrid[0:80:2, 0:120:2], 90), axis=2).astype(np.uint8)
 BUCKET = (64, 96)
 
 
@@ -148,3 +149,74 @@ def test_a_gray_jpeg_is_decoded_as_pillow_does(encode: Encode) -> None:
     expected = np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(int)
 
     assert np.abs(read_photograph(data, max_pixels=LIMIT).pixels - expected).max() <= 1
+
+
+def with_segment(data: bytes, marker: int, content: bytes) -> bytes:
+    """A JPEG with a segment more behind its first two."""
+    first = 4 + int.from_bytes(data[4:6])
+    return data[:first] + bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2) + content + data[first:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_says_nothing_of_itself_is_decoded_without_pillow(
+    mode: str, progressive: bool, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(SHADES if mode == "RGB" else SHADES[..., 0], "JPEG", progressive=progressive)
+    expected = np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(int)
+    monkeypatch.setattr("service.pipeline.images._open", None)
+
+    found = read_photograph(data, max_pixels=LIMIT)
+
+    assert plain_size(data) == found.size == (40, 60)
+    assert np.abs(found.pixels - expected).max() <= 3
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"ICC_PROFILE\0\1\1 \xff\xda"], ids=["first", "behind the mark of a scan"]
+)
+def test_exif_is_seen_wherever_it_stands(before: bytes, encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(SHADES, "JPEG")
+    data = with_segment(data, 0xE1, b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0"))
+    if before:
+        data = with_segment(data, 0xE2, before)
+
+    found = read_photograph(data, max_pixels=LIMIT)
+
+    assert plain_size(data) is None
+    assert (found.size, found.orientation) == ((60, 40), 6)
+
+
+def test_an_orientation_in_xmp_is_seen(encode: Encode) -> None:
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="3"/>'
+    data = with_segment(encode(SHADES, "JPEG"), 0xE1, xmp)
+
+    found = read_photograph(data, max_pixels=LIMIT)
+
+    assert plain_size(data) is None
+    assert found.orientation == 3
+
+
+@pytest.mark.parametrize("cut", [3, 20, 100])
+def test_of_a_header_that_breaks_off_nothing_is_believed(cut: int, encode: Encode) -> None:
+    data = encode(SHADES, "JPEG")[:cut]
+
+    assert plain_size(data) is None
+    with pytest.raises(ImageError):
+        read_photograph(data, max_pixels=LIMIT)
+
+
+def test_neither_cmyk_nor_another_format_is_plain(encode: Encode) -> None:
+    file = BytesIO()
+    Image.fromarray(SHADES).convert("CMYK").save(file, "JPEG")
+
+    assert plain_size(file.getvalue()) is None
+    assert plain_size(encode(SHADES, "PNG")) is None
+    assert plain_size(b"") is None
+
+
+def test_a_plain_jpeg_of_too_many_pixels_is_refused_by_its_header(encode: Encode) -> None:
+    with pytest.raises(ImageTooLarge, match="60 x 40"):
+        read_photograph(encode(SHADES, "JPEG"), max_pixels=2399)

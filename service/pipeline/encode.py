@@ -62,7 +62,7 @@ def ids_to_rgb(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 def _colors(ids: Ids) -> NDArray[np.uint8]:
     """(S,) ids to (S, 3) COCO colours."""
-    return np.ascontiguousarray(ids_to_rgb(ids[None])[0])
+    return ids.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
 
 
 def rgb_to_ids(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -17,14 +17,14 @@ from model.reading import nearest_cells
 from service.backends import Floats, Heads
 from service.pipeline.kernels.axis import Axis, Grid, Numbers, axes
 from service.pipeline.kernels.classes import rank
-from service.pipeline.kernels.codes import Codes, Labels, rename
+from service.pipeline.kernels.codes import AREA, Codes, Labels, rename
 from service.pipeline.kernels.compiler import plain
 from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
 from service.pipeline.kernels.scores import NO_CLASS, Reading, lay_reading, score
 from service.pipeline.kernels.squares import Squares, lay_squares
-from service.pipeline.segments import Measures, Segment, measure
+from service.pipeline.segments import Point, Segment, measured
 
 _SIZES = 32  # of photographs, whose axes are kept
 
@@ -129,13 +129,14 @@ def settle(
     Args:
         chances_of: from the class of every code, NO_CLASS where it has no segment, to that class's mean probability.
     """
-    measures = measure(found.counts)
-    names = _name(found.votes, measures.areas, manifest.categories, merging, _stuff_area(merging, sizes))
-    chances = chances_of(_classes(names, len(measures.areas)))
-    segments = _segments(names, chances, measures, _places(centers, sizes, merging), centers.heat, min_score)
+    areas = found.counts[:, AREA]
+    names = _name(found.votes, areas, manifest.categories, merging, _stuff_area(merging, sizes))
+    chances = chances_of(_classes(names, len(areas)))
+    places = _places(centers, sizes, merging)
+    segments = _segments(names, chances, found.counts, places, centers.heat, min_score)
     return Panoptic(
         found.codes,
-        _code_ids(len(found.counts), segments),
+        _code_ids(len(areas), segments),
         tuple(sorted(segments.values(), key=lambda segment: segment.id)),
     )
 
@@ -205,8 +206,11 @@ def _name(
     """Name every object by the majority of its pixels' classes, and the stuff around by its class."""
     names = []
     counts = [0] * len(categories)
-    seen = np.flatnonzero(votes.any(axis=1))
-    for number, index in zip(seen.tolist(), votes[seen].argmax(axis=1).tolist(), strict=True):
+    for number, (index, most) in enumerate(
+        zip(votes.argmax(axis=1).tolist(), votes.max(axis=1).tolist(), strict=True)
+    ):
+        if most == 0:
+            continue
         counts[index] += 1
         label = index * merging.label_divisor + counts[index]
         names.append(_Name(len(categories) + number, label, categories[index], index))
@@ -219,49 +223,47 @@ def _name(
 
 
 def _classes(names: list[_Name], codes: int) -> Numbers:
-    classes = np.full(codes, NO_CLASS, np.int32)
-    classes[[name.code for name in names]] = [name.class_index for name in names]
-    return classes
+    classes = [NO_CLASS] * codes
+    for name in names:
+        classes[name.code] = name.class_index
+    return np.array(classes, np.int32)
 
 
-def _places(centers: Centers, sizes: Sizes, merging: MergingSpec) -> NDArray[np.float64]:
-    """The centers in the photograph: (K, 2), (x, y)."""
-    places = np.stack([centers.x, centers.y], axis=1).astype(np.float64)
+def _places(centers: Centers, sizes: Sizes, merging: MergingSpec) -> list[Point]:
+    """The centers in the photograph."""
+    places = zip(centers.x.tolist(), centers.y.tolist(), strict=True)
     if merging.grid == "output":
-        return places
-    scale = np.array(sizes.output[::-1]) / np.array(sizes.fitted[::-1])
-    return (places + 0.5) * scale - 0.5
+        return [(float(x), float(y)) for x, y in places]
+    down, across = (output / fitted for output, fitted in zip(sizes.output, sizes.fitted, strict=True))
+    return [((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5) for x, y in places]
 
 
 def _segments(
     names: list[_Name],
     chances: NDArray[np.float64],
-    measures: Measures,
-    places: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    places: list[Point],
     heat: Floats,
     min_score: float,
 ) -> dict[int, Segment]:
-    """The segments that score enough: {code: segment}."""
-    first = len(measures.areas) - len(places)  # code of the first center
-    sure = np.concatenate([np.ones(first), np.clip(heat.astype(np.float64), 0, 1)])
-    scores = (chances * sure).tolist()
-    middles = np.concatenate([measures.middles[:first], places]).tolist()
-    areas, boxes = measures.areas.tolist(), measures.boxes.tolist()
-    return {
-        name.code: Segment(
-            id=name.label + 1,
-            category_id=name.category.id,
-            class_index=name.class_index,
-            label=name.category.name,
-            isthing=name.category.isthing,
-            score=scores[name.code],
-            area=areas[name.code],
-            bbox=tuple(boxes[name.code]),
-            center=tuple(middles[name.code]),
-        )
-        for name in names
-        if scores[name.code] >= min_score
-    }
+    """The segments that score enough: {code: segment}.
+
+    In plain Python: they are few, and each call of numpy's takes as long as several of them.
+    """
+    first = len(counts) - len(places)  # code of the first center
+    scores, sure = chances.tolist(), np.clip(heat, 0, 1).tolist()
+    rows = counts[[name.code for name in names]].tolist()
+    segments = {}
+    for (code, label, category, class_index), row in zip(names, rows, strict=True):
+        area, box, middle = measured(row)
+        score, center = scores[code], middle
+        if code >= first:
+            score, center = score * sure[code - first], places[code - first]
+        if score >= min_score:
+            segments[code] = Segment(
+                label + 1, category.id, class_index, category.name, category.isthing, score, area, box, center
+            )
+    return segments
 
 
 def _code_ids(codes: int, segments: dict[int, Segment]) -> Ids:

@@ -1,12 +1,13 @@
 """Segments: what stands beside every id of a panoptic picture."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+Box = tuple[int, int, int, int]
+"""x, y, width, height; tight."""
 
-from service.pipeline.kernels.codes import AREA, FIRST_X, FIRST_Y, LAST_X, LAST_Y, SUM_X, SUM_Y
+Point = tuple[float, float]
+"""x, y."""
 
 
 class Segment(NamedTuple):
@@ -19,8 +20,8 @@ class Segment(NamedTuple):
     isthing: bool
     score: float  # 0 to 1
     area: int
-    bbox: tuple[int, int, int, int]  # x, y, width, height; tight
-    center: tuple[float, float]  # x, y
+    bbox: Box
+    center: Point  # a thing's as the network has it, the middle of stuff
 
     def to_json(self) -> dict[str, Any]:
         """The segment as the answers carry it."""
@@ -38,19 +39,8 @@ class Segment(NamedTuple):
         }
 
 
-@dataclass(frozen=True)
-class Measures:
-    """Area, box and middle of every code of a map; boxes and middles of absent codes mean nothing."""
-
-    areas: NDArray[np.int64]  # (S,)
-    boxes: NDArray[np.int64]  # (S, 4), x, y, width, height
-    middles: NDArray[np.float64]  # (S, 2), x, y
-
-
-def measure(counts: NDArray[np.int64]) -> Measures:
-    """Read what was counted: (S, 7) as `service.pipeline.kernels.merge` returns it."""
-    areas = counts[:, AREA]
-    first = counts[:, [FIRST_X, FIRST_Y]]
-    sides = counts[:, [LAST_X, LAST_Y]] - first + 1
-    middles = counts[:, [SUM_X, SUM_Y]] / np.maximum(areas, 1)[:, None]
-    return Measures(areas, np.concatenate([first, sides], axis=1), middles)
+def measured(counts: Sequence[int]) -> tuple[int, Box, Point]:
+    """Area, box and middle of a code that has pixels, of what was counted of it, as `kernels.codes` has it."""
+    area, sum_y, sum_x, first_y, first_x, last_y, last_x = counts
+    box = (first_x, first_y, last_x - first_x + 1, last_y - first_y + 1)
+    return area, box, (sum_x / area, sum_y / area)

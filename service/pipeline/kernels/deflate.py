@@ -32,6 +32,8 @@ from service.pipeline.kernels.tokens import (
 
 _HEADER = b"\x78\x01"  # zlib's: a window of 32 kB, packed quickly
 _BAND = 1 << 18  # pixels that are told in one block of the stream
+_MORE = 1 << 16  # bytes for which room is made beyond what is needed
+_MOST_KEPT = 1 << 22  # bytes of a stream
 _LENGTH_SYMBOLS = 19  # of the code that tells the codes' lengths
 _LENGTH_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 _LONGEST_LENGTH_CODE = 7
@@ -76,10 +78,9 @@ class _Block(NamedTuple):
 class _Kept(threading.local):
     """What a thread keeps; only as much as was ever written takes memory."""
 
-    block: _Block | None = None
-
-
-_kept = _Kept()
+    def __init__(self) -> None:
+        self.block = _no_block(0, 0, 0)
+        self.written = np.empty(0, np.uint8)
 
 
 def deflate(codes: Labels, colors: NDArray[np.uint8]) -> bytes:
@@ -96,32 +97,31 @@ def deflate(codes: Labels, colors: NDArray[np.uint8]) -> bytes:
     values = packed.view("<u4")[:, 0].astype(np.uint32)
     band = max(1, min(rows, _BAND // columns))
     sums = np.array([1, rows * (1 + columns * channels)], np.int64)
-    parts, state = [_HEADER], np.zeros(3, np.uint64)
-    for first in range(0, rows, band):
-        last = min(first + band, rows)
-        block = _block(band, columns, channels)
-        there, count, bits = _tell(codes, first, last, values, channels, sums, block)
-        written = np.empty(bits // 8 + 16, np.uint8)
-        _write(block.tokens.listed, there, block.codes, block.head, count, written, state)
-        parts.append(written[: int(state[2])].tobytes())
+    state = np.zeros(3, np.uint64)
+    _make_room(band, columns, channels)
+    first, needed = _pack(codes, 0, band, values, channels, sums, _kept.block, _kept.written, state)
+    while first < rows:
+        there = _kept.written[: int(state[2])]
+        _kept.written = np.concatenate([there, np.empty(max(needed + _MORE, there.size), np.uint8)])
+        first, needed = _pack(codes, first, band, values, channels, sums, _kept.block, _kept.written, state)
     held = bytes([int(state[0])]) if state[1] else b""
-    parts += [held, struct.pack(">HH", *sums[::-1])]
-    return b"".join(parts)
+    content = _kept.written[: int(state[2])].data
+    if content.nbytes > _MOST_KEPT:
+        _kept.written = np.empty(0, np.uint8)
+    return b"".join([_HEADER, content, held, struct.pack(">HH", *sums[::-1])])
 
 
-def _block(lines: int, columns: int, channels: int) -> _Block:
-    """Room for a block of so many lines; it is the thread's, since the next picture mostly needs as much."""
-    block = _kept.block
+def _make_room(lines: int, columns: int, channels: int) -> None:
+    """Make room for bands of so many lines; it is the thread's, since the next picture mostly needs as much."""
     changes, size = lines * columns + lines, lines * (1 + columns * channels)
-    if block is None or block.changes.places.size < changes or block.tokens.before.size < size:
-        block = _kept.block = _Block(
-            no_changes(lines * columns, lines),
-            no_tokens(size),
-            _Codes(no_code(LITERALS), no_code(DISTANCES), no_code(_LENGTH_SYMBOLS)),
-            no_tree(),
-            _no_head(),
-        )
-    return block
+    block = _kept.block
+    if block.changes.places.size < changes or block.tokens.before.size < size:
+        _kept.block = _no_block(lines * columns, lines, size)
+
+
+def _no_block(pixels: int, lines: int, size: int) -> _Block:
+    codes = _Codes(no_code(LITERALS), no_code(DISTANCES), no_code(_LENGTH_SYMBOLS))
+    return _Block(no_changes(pixels, lines), no_tokens(size), codes, no_tree(), _no_head())
 
 
 def _no_head() -> _Head:
@@ -131,7 +131,44 @@ def _no_head() -> _Head:
     return _Head(bits, counts, told, times, np.array(_LENGTH_ORDER, np.int32))
 
 
+_kept = _Kept()
+
+
 @entry
+def _pack(
+    codes: Labels,
+    first: int,
+    band: int,
+    values: Packed,
+    channels: int,
+    sums: NDArray[np.int64],
+    block: _Block,
+    written: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> tuple[int, int]:
+    """Pack the lines from `first` on, a band in each block of the stream, as long as there is room.
+
+    Args:
+        values, sums: as `find_changes` takes them.
+        state: (3,) bits that are no whole byte yet, their number, and the number of bytes that are written.
+
+    Returns: the first line that found no room, and how many bytes it needs; past the last, and 0, where all did.
+    """
+    rows = codes.shape[0]
+    while first < rows:
+        last = min(first + band, rows)
+        plain, weighted = sums[0], sums[1]
+        there, count, bits = _tell(codes, first, last, values, channels, sums, block)
+        needed = bits // 8 + 16
+        if np.int64(state[2]) + needed > written.size:
+            sums[0], sums[1] = plain, weighted
+            return first, needed
+        _write(block.tokens.listed, there, block.codes, block.head, count, written, state)
+        first = last
+    return first, 0
+
+
+@inner
 def _tell(
     codes: Labels,
     first: int,
@@ -144,8 +181,7 @@ def _tell(
     """Tell the band of lines `first` to `last`, without the last one, and make its codes.
 
     Args:
-        values: (S,) of each code, as `find_changes` takes them.
-        sums: its too.
+        values, sums: as `find_changes` takes them.
 
     Returns: how many tokens there are, how many entries of the head, and how many bits they take, at most.
     """
@@ -229,7 +265,7 @@ def _put(head: _Head, place: int, bits: int, count: int) -> int:
     return place + 1
 
 
-@entry
+@inner
 def _write(
     listed: Packed,
     there: int,
@@ -247,7 +283,7 @@ def _write(
         state: (3,) bits that are no whole byte yet, their number, and the number of bytes that are written.
     """
     literals = codes.literals
-    held, count, at = state[0], state[1], np.int64(0)
+    held, count, at = state[0], state[1], np.int64(state[2])
     longest_bits, longest_count = _copy_bits(codes, MOST, np.uint32(0))
     for place in range(before + there + 1):
         repeated = np.int64(1)

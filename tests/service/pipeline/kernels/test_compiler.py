@@ -15,7 +15,7 @@ from service.pipeline.encode import panoptic_png
 from service.pipeline.kernels.classes import _rank
 from service.pipeline.kernels.codes import rename
 from service.pipeline.kernels.compiler import config, entry
-from service.pipeline.kernels.deflate import _tell, _write
+from service.pipeline.kernels.deflate import _pack
 from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.merge import _merge
 from service.pipeline.kernels.peaks import _find
@@ -53,7 +53,7 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
 _STORE_OF_SOME_LANES = r"maskmov\w+\s+%\w+, %\w+, [-\d]*\("  # slow on AMD's processors
 
 KERNELS: dict[str, Any] = {
-    each.__name__: each for each in (count_unsound, _rank, _find, _merge, _score, rename, _tell, _write)
+    each.__name__: each for each in (count_unsound, _rank, _find, _merge, _score, rename, _pack)
 }
 
 

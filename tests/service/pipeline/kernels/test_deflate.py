@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.codes import Labels
-from service.pipeline.kernels.deflate import deflate
+from service.pipeline.kernels.deflate import _kept, deflate
 from service.pipeline.kernels.huffman import LONGEST_CODE, Code, make_code, no_code, no_tree
 
 SIDES = st.integers(1, 70)
@@ -52,6 +52,15 @@ def test_pictures_of_several_bands_are_packed_as_one_stream(number: int) -> None
     colors = rng.integers(0, 256, (number, 3)).astype(np.uint8)
 
     assert zlib.decompress(deflate(codes, colors)) == filtered(codes, colors)
+
+
+def test_room_that_one_large_stream_took_is_given_back() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 1 << 16, (1400, 1600)).astype(np.uint16)
+    colors = rng.integers(0, 256, (1 << 16, 3)).astype(np.uint8)
+
+    assert zlib.decompress(deflate(codes, colors)) == filtered(codes, colors)
+    assert _kept.written.size == 0
 
 
 def test_threads_that_pack_at_a_time_have_room_of_their_own() -> None:

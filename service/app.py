@@ -56,7 +56,14 @@ from service.watchdog import watch
 
 log = logging.getLogger("panoptic")
 
-_ROUTERS = (routes.router, kept.router, open_inference.router, torchserve.router, pages.router)
+_ROUTERS = (
+    routes.photographs,
+    routes.router,
+    kept.router,
+    open_inference.router,
+    torchserve.router,
+    pages.router,
+)
 
 OnState = Callable[[Readiness], None]
 
@@ -81,6 +88,8 @@ def create_app(
     app = FastAPI(
         title="Panoptic segmentation",
         version=_version(),
+        # Included routers would look for the route twice, in every request.
+        routes=[route for router in _ROUTERS for route in router.routes],
         docs_url=None,
         redoc_url=None,
         lifespan=lambda app: _live(parts, loading, bundle, predictor, on_state),
@@ -88,8 +97,6 @@ def create_app(
     )
     app.state.parts = parts
     app.state.loading = loading
-    for router in _ROUTERS:
-        app.include_router(router)
     _answer_errors(app)
     describe(app)
     return app

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from starlette.responses import Response
 
 from service.http.answers import Asked
+from service.http.urgency import Urgency
 from service.pipeline.predictor import Predictor
 
 PATH = "/v1/panoptic/"
@@ -21,22 +22,24 @@ class Photograph:
     """A photograph that somebody sent, as one bundle sees it. Equal ones may share a run."""
 
     caller: str  # the name of its key, so that nobody learns what others send
-    sha256: str  # of its bytes
+    sha256: str  # of its bytes; empty where nothing is shared
     bundle: str  # the bundle's digest
     shown: bool  # whether it is kept itself, to be shown under its segments
     merged: bool = False  # whether it is to be merged in the graph, which serves only some options
 
 
 async def recognise(
-    pool: Executor, predictor: Predictor, data: bytes, asked: Asked, caller: str
+    pool: Executor, predictor: Predictor, data: bytes, asked: Asked, urgency: Urgency
 ) -> Photograph:
     """Name a photograph by its bytes; many of them are read in a thread of the pool."""
-    if len(data) <= _AT_ONCE:
+    if urgency.alone:
+        digest = ""
+    elif len(data) <= _AT_ONCE:
         digest = _sha256(data)
     else:
         digest = await asyncio.get_running_loop().run_in_executor(pool, _sha256, data)
     merged = predictor.merges(asked.merging)
-    return Photograph(caller, digest, predictor.bundle.digest, asked.shows_photograph, merged)
+    return Photograph(urgency.caller, digest, predictor.bundle.digest, asked.shows_photograph, merged)
 
 
 def address(photograph: Photograph, asked: Asked) -> str:

@@ -92,19 +92,22 @@ class RequestContext:
         if format_:
             exemplar = {"trace_id": f"{trace.trace_id:032x}"} if trace.trace_flags.sampled else None
             self.metrics.duration.labels(format_).observe(spent, exemplar)
+        level = logging.DEBUG if route in PROBES else logging.INFO
+        if not (span.is_recording() or log.isEnabledFor(level)):
+            return
         fields = request_fields(scope["method"], route, status, spent, state)
         told = {name: value for name, value in fields.items() if value != ""}
         if span.is_recording():
             end_span(span, told)
         if own.is_valid:
             told |= {"trace_id": f"{own.trace_id:032x}", "span_id": f"{own.span_id:016x}"}
-        _write(told)
+        _write(level, told)
 
 
-def _write(told: dict[str, Any]) -> None:
+def _write(level: int, told: dict[str, Any]) -> None:
     """Write the request's line; in the log's JSON its parts are fields of their own."""
     log.log(
-        logging.DEBUG if told["route"] in PROBES else logging.INFO,
+        level,
         "%s %s %d %.1f ms %s %s%s%s",
         told["method"],
         told["route"],

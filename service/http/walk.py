@@ -73,7 +73,7 @@ async def walk(
     Raises: Problem: of the photograph, the queue, the engine or the deadline.
     """
     async with _bounded(parts, predictor, asked, urgency) as step:
-        photograph = await recognise(parts.pool, predictor, data, asked, urgency.caller)
+        photograph = await recognise(parts.pool, predictor, data, asked, urgency)
         one = Walk(parts, predictor, data, photograph, asked, urgency, account)
         seen = None if urgency.alone else parts.cache.get(photograph)
         if seen is None:
@@ -161,7 +161,7 @@ def _decode(one: Walk, flight: Flight, place: Place) -> "Future[Seen]":
 
 
 def _see(one: Walk, prepared: Prepared, submitted: "Future[Ran]") -> Seen:
-    """Take what the network said, in the engine's thread."""
+    """Take what the network said, in the thread that ran it."""
     try:
         ran = submitted.result()
     except (CancelledError, DeadlinePassed, BatcherClosed):

@@ -225,9 +225,10 @@ def _parts(settings: Settings) -> Parts:
     readiness = Readiness(metrics)
     workers = settings.workers or available_cores()
     forecast = Forecast(workers)
-    # The batches that run, which may be two on a GPU, and one that waits, and what is decoded and merged meanwhile.
-    batches = 2 if settings.device == "cpu" else 3
-    gate = Gate(batches * settings.max_batch + 2 * workers, ageing_s=settings.ageing_s)
+    # Those that are decoded and merged, and as many that are next; on a GPU the batches that run, which may be two, and
+    # one that waits. On a processor the threads that decode run it, or a batch seldom has more than one.
+    places = 2 * workers + (0 if settings.device == "cpu" else 3 * settings.max_batch)
+    gate = Gate(places, ageing_s=settings.ageing_s)
     metrics.walks.waiting.set_function(lambda: gate.waiting)
     return Parts(
         settings,

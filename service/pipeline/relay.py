@@ -28,8 +28,12 @@ def then(
         begin: a pool's way in, in whose threads the step runs; None is the thread that ended the first.
     """
     second: Future[R] = Future()
+    steps = [
+        step
+    ]  # taken out as it begins: a future keeps its callbacks when it is done, and all that they hold
 
     def go_on(first: "Future[T]") -> None:
+        step = steps.pop()
         if begin is None:
             _run(step, first, second)
         elif not second.cancelled():

@@ -169,10 +169,10 @@ def two_wait_for_the_engine(scene: Scene) -> tuple[Told, Told]:
 
 @scenario({"panoptic_waiting_photographs": 2})
 def two_wait_to_be_decoded(scene: Scene) -> tuple[Told, Told]:
-    server = scene.start(workers=1, max_batch=1)  # four places past the gate
+    server = scene.start(workers=1, max_batch=1)  # two places past the gate
     before = look(server)
     held = server.hold()
-    for number in range(6):
+    for number in range(4):
         scene.post(server, number)
     server.wait_for("panoptic_waiting_photographs 2.0")
     after = look(server)

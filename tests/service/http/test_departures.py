@@ -39,7 +39,7 @@ def held_predictor(held: Held, toy: Bundle) -> Slow:
 
 @pytest.fixture
 def server(held_predictor: Slow, serve: Serve) -> httpx.Client:
-    """A server of one thread and four places past the gate."""
+    """A server of one thread and two places past the gate."""
     return serve(predictor=held_predictor, workers=1, max_batch=1, max_queue=50)
 
 
@@ -117,8 +117,8 @@ def test_who_leaves_before_a_thread_is_free_is_not_decoded(
 def test_who_leaves_before_the_gate_costs_nothing(
     server: httpx.Client, held: Held, held_predictor: Slow, scenes: Iterator[bytes]
 ) -> None:
-    inside = [send(server, next(scenes)) for _ in range(4)]
-    wait_for(server, 'panoptic_queue_depth{priority="interactive"} 3.0')
+    inside = [send(server, next(scenes)) for _ in range(2)]
+    wait_for(server, 'panoptic_queue_depth{priority="interactive"} 1.0')
     outside = [send(server, next(scenes)) for _ in range(40)]
     wait_for(server, "panoptic_waiting_photographs 40.0")
     for raw in outside:
@@ -129,15 +129,15 @@ def test_who_leaves_before_the_gate_costs_nothing(
     for raw in inside:
         raw.close()
 
-    assert answers == [b"HTTP/1.1 200 OK"] * 4
-    assert (held_predictor.decoded, held.images) == (4, 4)
+    assert answers == [b"HTTP/1.1 200 OK"] * 2
+    assert (held_predictor.decoded, held.images) == (2, 2)
 
 
 def test_those_before_the_gate_pass_when_others_are_answered(
     server: httpx.Client, held: Held, scenes: Iterator[bytes]
 ) -> None:
     sent = [send(server, next(scenes)) for _ in range(12)]
-    wait_for(server, "panoptic_waiting_photographs 8.0")
+    wait_for(server, "panoptic_waiting_photographs 10.0")
     held.free.set()
     answers = [raw.recv(15) for raw in sent]
     for raw in sent:
@@ -167,7 +167,7 @@ def test_who_leaves_while_it_runs_is_not_merged(
 def test_a_deadline_is_answered_when_it_passes_though_the_engine_hangs(
     stage: str, server: httpx.Client, held: Held, scenes: Iterator[bytes]
 ) -> None:
-    ahead = {"infer": 0, "queue": 1, "wait": 4}[stage]
+    ahead = {"infer": 0, "queue": 1, "wait": 2}[stage]
     others = []
     for count in range(1, ahead + 1):
         others.append(send(server, next(scenes)))

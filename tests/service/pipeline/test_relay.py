@@ -1,6 +1,7 @@
 """Relay: one step after the other, from thread to thread, with errors and farewells passed on."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
@@ -82,3 +83,20 @@ def test_a_pool_that_takes_nothing_any_more_is_an_error_and_no_silence() -> None
     pool.shutdown()
     with pytest.raises(RuntimeError, match="shutdown"):
         then(done(1), lambda each: each.result(), pool.submit).result(0)
+
+
+def test_what_is_over_holds_nothing_that_its_steps_held() -> None:
+    class Photograph:
+        """Large."""
+
+    photograph = Photograph()
+    gone = weakref.ref(photograph)
+    first: Future[None] = Future()
+    second = then(first, lambda _, held=photograph: None)  # type: ignore[misc]
+    del photograph
+    assert gone() is not None
+
+    first.set_result(None)
+
+    assert second.done()
+    assert gone() is None

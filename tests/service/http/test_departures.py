@@ -1,5 +1,6 @@
 """Departures and deadlines: wherever a photograph is, what has not begun is not done, and it is counted."""
 
+import gc
 import socket
 import threading
 import time
@@ -142,6 +143,28 @@ def test_those_before_the_gate_pass_when_others_are_answered(
     answers = [raw.recv(15) for raw in sent]
     for raw in sent:
         raw.close()
+
+    assert answers == [b"HTTP/1.1 200 OK"] * 12
+
+
+def test_what_was_answered_is_held_by_nobody(
+    server: httpx.Client, held: Held, scenes: Iterator[bytes]
+) -> None:
+    gc.collect()
+    gc.disable()  # what frees a photograph is not a collection, which may be long in coming
+    try:
+        sent = [send(server, next(scenes)) for _ in range(12)]
+        wait_for(server, "panoptic_waiting_photographs 10.0")
+        held.free.set()
+        answers = [raw.recv(15) for raw in sent]
+        for raw in sent:
+            raw.close()
+        end = time.monotonic() + 10
+        while left := sum(type(each) is Prepared for each in gc.get_objects()):
+            assert time.monotonic() < end, left
+            time.sleep(0.05)
+    finally:
+        gc.enable()
 
     assert answers == [b"HTTP/1.1 200 OK"] * 12
 

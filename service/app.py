@@ -272,7 +272,7 @@ async def _live(
         parts.readiness.stop()
         await begun
         await loading.close()
-        await asyncio.to_thread(parts.pool.shutdown, not parts.readiness.lost)  # a lost engine's thread never ends
+        await asyncio.to_thread(parts.pool.shutdown, wait=not parts.readiness.lost)
         await asyncio.to_thread(parts.tracing.close)
 
 

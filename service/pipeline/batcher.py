@@ -173,8 +173,13 @@ class Batcher(Generic[T, R]):
 
     def _work(self, lane: int) -> None:
         """Run a batch in a lane, and have the next one run where more waits."""
-        if batch := self._next_batch(lane):
-            self._run_batch(lane, *batch)
+        try:
+            if batch := self._next_batch(lane):
+                self._run_batch(lane, *batch)
+        finally:
+            self._go_on(lane)
+
+    def _go_on(self, lane: int) -> None:
         with self._changed:
             more = len(self._queue) > 0
             if not more:

@@ -6,6 +6,7 @@ in which each is served once. And the thread that leaves something to be finishe
 nobody has to be woken and nothing has to come into another core's cache.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from typing import Any
 from service.pipeline.relay import settle
 
 _Work = Callable[[], None]
+
+log = logging.getLogger("panoptic")
 
 
 class _Here(threading.local):
@@ -98,7 +101,12 @@ class Pool(Executor):
         here.works = True
         while here.goes_on or self._calls.get():
             here.goes_on = False
-            self._next()
+            try:
+                self._next()
+            except (
+                Exception
+            ):  # work tells by itself how it ended, and this is a fault of ours; the thread is needed
+                log.exception("a piece of work failed without telling")
 
     def _next(self) -> None:
         """Do a piece of work, whichever is first: there are as many as there are calls."""

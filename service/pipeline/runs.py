@@ -62,9 +62,8 @@ class Runs:
         """Run jobs by a backend, and those that are merged in the graph by the merger."""
         self.backend, self.merger = backend, merger
         self._here = _Here()
-        self._spare: dict[
-            tuple[int, ...], list[NDArray[np.uint8]]
-        ] = {}  # buffers by shape, one a lane at most
+        # Buffers by their shape, of each as many as there were batches at once.
+        self._spare: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
         self._numbers = itertools.count(1)  # of batches
 
     def run(self, jobs: list[Job], size: int) -> list[Ran]:

@@ -572,3 +572,28 @@ def test_a_batch_behind_another_is_expected_after_it_and_cut_to_be_in_time(
     assert expected == 20
     assert results(futures) == [8, 10]
     assert "deadline" in [release.reason for release in lanes.releases]
+
+
+def test_a_fault_after_a_batch_does_not_cost_the_lane(pool: Pool) -> None:
+    faults = iter([ZeroDivisionError])
+
+    def tell(release: Release[int]) -> None:
+        for fault in faults:
+            raise fault
+
+    batcher: Batcher[int, int] = Batcher(
+        lambda items, size: items,
+        key=lambda item: False,
+        weight=lambda item: item,
+        pace=flat_pace((1,)),
+        max_items=8,
+        max_weight=1_000_000,
+        ageing_s=60,
+        on_release=tell,
+        on_late=lambda count: None,
+        begin=pool.finish,
+    )
+    batcher.submit(1)
+
+    assert batcher.submit(2).result(timeout=10) == 2
+    batcher.close()

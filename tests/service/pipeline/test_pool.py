@@ -86,6 +86,13 @@ def test_of_several_things_that_are_left_to_be_finished_others_take_some() -> No
     assert not met.broken
 
 
+def test_a_fault_does_not_cost_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+    with Pool(1, "one") as pool:
+        pool.begin(divmod, 1, 0)
+        assert pool.submit(divmod, 7, 2).result(10) == (3, 1)
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_a_closed_pool_takes_nothing() -> None:
     pool = Pool(1, "closed")
     pool.shutdown()

@@ -212,8 +212,8 @@ _HEADERS = [
     ),
     _header(
         "X-Request-ID",
-        "The request's id, else one is made.",
-        {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "The request's id, where it has 1 to 128 of `A-Z a-z 0-9 . _ -`; in place of any other one is made.",
+        {"type": "string"},
     ),
 ]
 

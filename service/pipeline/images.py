@@ -70,7 +70,7 @@ def read_photograph(
     image = _open(data)
     _check_pixels(*image.size, max_pixels)
     try:
-        return _decode(data, image, needed, decoder)
+        return _decode(data, image, needed, decoder, tried=plain is not None)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's plugins raise whatever their parsing met
@@ -93,9 +93,16 @@ def _decode(
     image: Image.Image,
     needed: Callable[[Size], Size] | None,
     decoder: JpegDecoder | None,
+    *,
+    tried: bool,
 ) -> Photograph:
+    """Decode what Pillow has opened.
+
+    Args:
+        tried: whether it is a JPEG that `_from_jpeg` could not decode.
+    """
     orientation = _orientation(image)
-    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+    if not tried and image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         found = _from_jpeg(data, (image.height, image.width), orientation, needed, decoder)
         if found is not None:
             return found

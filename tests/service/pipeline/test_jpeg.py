@@ -208,6 +208,18 @@ def test_of_a_header_that_breaks_off_nothing_is_believed(cut: int, encode: Encod
         read_photograph(data, max_pixels=LIMIT)
 
 
+def test_a_damaged_jpeg_is_tried_once_before_pillow_has_the_last_word(
+    encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Size] = []
+    monkeypatch.setattr("service.pipeline.images.decode_jpeg", lambda data, size, factor: tries.append(size))
+
+    with pytest.raises(ImageDamaged):
+        read_photograph(encode(SHADES, "JPEG")[:-200], max_pixels=LIMIT)
+
+    assert tries == [(40, 60)]
+
+
 def test_neither_cmyk_nor_another_format_is_plain(encode: Encode) -> None:
     file = BytesIO()
     Image.fromarray(SHADES).convert("CMYK").save(file, "JPEG")

@@ -103,9 +103,7 @@ class Pool(Executor):
             here.goes_on = False
             try:
                 self._next()
-            except (
-                Exception
-            ):  # work tells by itself how it ended, and this is a fault of ours; the thread is needed
+            except Exception:  # a fault of ours: work tells by itself how it ended; the thread is needed
                 log.exception("a piece of work failed without telling")
 
     def _next(self) -> None:

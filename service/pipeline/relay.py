@@ -28,9 +28,8 @@ def then(
         begin: a pool's way in, in whose threads the step runs; None is the thread that ended the first.
     """
     second: Future[R] = Future()
-    steps = [
-        step
-    ]  # taken out as it begins: a future keeps its callbacks when it is done, and all that they hold
+    # Taken out as it begins: a future keeps its callbacks when it is done, and all that they hold.
+    steps = [step]
 
     def go_on(first: "Future[T]") -> None:
         step = steps.pop()

@@ -71,6 +71,14 @@ def wait_for(client: httpx.Client, words: str) -> None:
         time.sleep(0.01)
 
 
+def receive(sent: list[socket.socket]) -> list[bytes]:
+    """The first line of each answer; the connections are closed then."""
+    lines = [raw.recv(15) for raw in sent]
+    for raw in sent:
+        raw.close()
+    return lines
+
+
 def leave(client: httpx.Client, raw: socket.socket, stage: str, count: int = 1) -> None:
     raw.close()
     wait_for(client, f'panoptic_cancelled_total{{stage="{stage}"}} {count}.0')
@@ -126,9 +134,7 @@ def test_who_leaves_before_the_gate_costs_nothing(
         raw.close()
     wait_for(server, 'panoptic_cancelled_total{stage="wait"} 40.0')
     held.free.set()
-    answers = [raw.recv(15) for raw in inside]
-    for raw in inside:
-        raw.close()
+    answers = receive(inside)
 
     assert answers == [b"HTTP/1.1 200 OK"] * 2
     assert (held_predictor.decoded, held.images) == (2, 2)
@@ -140,9 +146,7 @@ def test_those_before_the_gate_pass_when_others_are_answered(
     sent = [send(server, next(scenes)) for _ in range(12)]
     wait_for(server, "panoptic_waiting_photographs 10.0")
     held.free.set()
-    answers = [raw.recv(15) for raw in sent]
-    for raw in sent:
-        raw.close()
+    answers = receive(sent)
 
     assert answers == [b"HTTP/1.1 200 OK"] * 12
 
@@ -156,9 +160,7 @@ def test_what_was_answered_is_held_by_nobody(
         sent = [send(server, next(scenes)) for _ in range(12)]
         wait_for(server, "panoptic_waiting_photographs 10.0")
         held.free.set()
-        answers = [raw.recv(15) for raw in sent]
-        for raw in sent:
-            raw.close()
+        answers = receive(sent)
         end = time.monotonic() + 10
         while left := sum(type(each) is Prepared for each in gc.get_objects()):
             assert time.monotonic() < end, left

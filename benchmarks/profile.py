@@ -26,7 +26,8 @@ LOOKS_A_SECOND = 20  # native stacks take milliseconds to read
 
 # A stack belongs to the first of these of which it holds a frame; idle ones are left out.
 STAGES = (
-    ("idle", ("select (selectors.py", "Batcher._next_batch")),
+    ("idle", ("select (selectors.py",)),
+    ("wait for Python's lock", ("pthread_cond_timedwait",)),
     ("decode", ("service/pipeline/jpeg.py", "service/pipeline/images.py")),
     ("fit", ("model/fit.py",)),
     ("soundness", ("service/pipeline/soundness.py",)),
@@ -42,8 +43,8 @@ STAGES = (
     ("HTTP", ("uvicorn/", "service/http/", "asyncio/")),
 )  # fmt: skip
 REST = "rest"
-# A pool's thread without work, where no Python frame is below.
-WAITS = "_worker (concurrent/futures/thread.py"
+# Threads without work, where no Python frame is below.
+WAITS = ("Pool._work (service/pipeline/pool.py", "_worker (concurrent/futures/thread.py")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The table of what must be reached: what misses is told, and is the exit code."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,21 @@ def test_a_figure_that_misses_is_the_exit_code(
 
 def test_a_figure_of_which_more_is_better_misses_below() -> None:
     assert [Row("speed", today, 5, 8, more=True).misses for today in (4.9, 5.0, None)] == [True, False, False]
+
+
+def test_a_figure_of_several_runs_is_their_median(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = iter((20.0, 90.0, 25.0))
+
+    def measure(seconds: float) -> Iterator[Row]:
+        yield replace(ROWS[0], today=next(today))
+        yield ROWS[2]
+
+    monkeypatch.setattr(table, "measure", measure)
+
+    assert table.main(["--runs", "3"]) == 0
+    assert "| cost | 25 | ≤ 30 | 18 | reached |\n| ratio | see" in capsys.readouterr().out
 
 
 def test_the_table_tells_what_is_missed_reached_and_measured_elsewhere() -> None:

@@ -9,7 +9,7 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -66,9 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for programs")
     options = parser.parse_args(arguments)
-    machine = f"{describe(this_machine())}; loads of {options.seconds:g} s, {options.runs} runs of all"
+    if options.runs < 1:
+        parser.error(f"--runs is {options.runs}, and nothing would be measured: give 1 or more.")
+    machine = f"{describe(this_machine())}; runs of {options.seconds:g} s"
+    machine += f", medians of {options.runs}" if options.runs > 1 else ""
     print(machine, flush=True)
-    rows = medians([_told(options.seconds) for _ in range(options.runs)])
+    rows = [median(same) for same in zip(*(_told(options.seconds) for _ in range(options.runs)), strict=True)]
     text = f"{machine}\n\n{written(rows)}"
     print(f"\n{text}")
     if options.markdown:
@@ -82,16 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     return int(bool(missed))
 
 
-def medians(runs: list[list[Row]]) -> list[Row]:
-    """Each figure's median: what a shared machine can do changes within minutes, and a run may fall into bad ones."""
-    return [
-        replace(same[0], today=statistics.median(figures)) if (figures := _figures(same)) else same[0]
-        for same in zip(*runs, strict=True)
-    ]
-
-
-def _figures(rows: Iterable[Row]) -> list[float]:
-    return [row.today for row in rows if row.today is not None]
+def median(rows: Sequence[Row]) -> Row:
+    """One figure of several runs: what a shared machine can do changes within minutes."""
+    figures = [row.today for row in rows if row.today is not None]
+    return replace(rows[0], today=statistics.median(figures)) if figures else rows[0]
 
 
 def _told(seconds: float) -> list[Row]:

@@ -42,7 +42,17 @@ def test_a_figure_of_several_runs_is_their_median(
     monkeypatch.setattr(table, "measure", measure)
 
     assert table.main(["--runs", "3"]) == 0
-    assert "| cost | 25 | ≤ 30 | 18 | reached |\n| ratio | see" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "runs of 20 s, medians of 3" in told
+    assert "| cost | 25 | ≤ 30 | 18 | reached |\n| ratio | see" in told
+
+
+def test_without_a_run_nothing_is_called_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        table.main(["--runs", "0"])
+
+    assert ended.value.code == 2
+    assert "--runs is 0" in capsys.readouterr().err
 
 
 def test_the_table_tells_what_is_missed_reached_and_measured_elsewhere() -> None:

@@ -63,7 +63,7 @@ def entry(function: Kernel) -> Kernel:
     finally:
         config.CACHE_LOCATOR_CLASSES = ""  # other libraries keep theirs where they please
     cache = kernel._cache
-    cache.load_overload = _if_possible(cache.load_overload)
+    cache.load_overload = _if_possible(_if_readable(cache.load_overload, cache.flush))
     cache.save_overload = _if_possible(cache.save_overload)
     return cast(Kernel, kernel)
 
@@ -80,6 +80,21 @@ def _if_possible(access: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return access(*arguments)
         except OSError:
+            return None
+
+    return attempt
+
+
+def _if_readable(load: Callable[..., Any], forget: Callable[[], None]) -> Callable[..., Any]:
+    """Forget what can't be read: damaged, or of older sources, with types that are no more."""
+
+    def attempt(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except OSError:
+            raise
+        except Exception:  # whatever unpickling may raise, which is anything
+            forget()
             return None
 
     return attempt

@@ -1,28 +1,29 @@
 """Compiled code: what is kept, what is not, and that no request compiles."""
 
+import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
 from model.bundle import Bundle
 from model.fit import Sizes
 from service.pipeline.encode import panoptic_png
+from service.pipeline.kernels.arithmetic import larger
 from service.pipeline.kernels.classes import _rank
 from service.pipeline.kernels.codes import rename
 from service.pipeline.kernels.compiler import config, entry
 from service.pipeline.kernels.deflate import _pack
-from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.merge import _merge
 from service.pipeline.kernels.peaks import _find
 from service.pipeline.kernels.scores import _score
 from service.pipeline.kernels.warm import warm
 from service.pipeline.panoptic import merge_heads
-from service.pipeline.soundness import check_finite
 from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, smooth_heads
 
 
@@ -33,6 +34,11 @@ def half(value: float) -> float:
 def double(values: np.ndarray) -> None:
     for place in range(values.size):
         values[place] *= np.float32(2)
+
+
+def keep_larger(kept: np.ndarray, values: np.ndarray) -> None:
+    for place in range(values.size):
+        kept[place] = larger(kept[place], values[place])
 
 
 def test_a_kernel_is_kept_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,11 +56,30 @@ def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
     assert entry(half)(1.0) == 0.5
 
 
+_OF_A_TYPE_THAT_IS_NO_MORE = b"cservice.pipeline.kernels.classes\nGone\n."  # as older sources left it
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"no code at all", _OF_A_TYPE_THAT_IS_NO_MORE], ids=["empty", "damaged", "older"]
+)
+def test_what_was_kept_and_cannot_be_read_is_made_anew(
+    kept: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    entry(half)(1.0)
+    (index,) = tmp_path.glob("*.nbi")
+    index.write_bytes(pickle.dumps(numba.__version__) + kept)
+
+    assert entry(half)(1.0) == 0.5
+    assert kept == b"" or kept not in index.read_bytes()
+    again: Any = entry(half)
+    again(1.0)
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
 _STORE_OF_SOME_LANES = r"maskmov\w+\s+%\w+, %\w+, [-\d]*\("  # slow on AMD's processors
 
-KERNELS: dict[str, Any] = {
-    each.__name__: each for each in (count_unsound, _rank, _find, _merge, _score, rename, _pack)
-}
+KERNELS: dict[str, Any] = {each.__name__: each for each in (_rank, _find, _merge, _score, rename, _pack)}
 
 
 def test_no_instruction_is_used_that_the_pinned_processor_lacks(
@@ -72,19 +97,13 @@ def test_no_instruction_is_used_that_the_pinned_processor_lacks(
     assert "zmm" not in code  # of 512
 
 
-def test_ranking_stores_whole_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_larger_is_stored_in_whole_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if config.CPU_NAME != "x86-64-v3":
         pytest.skip("this processor is older, or another one was stated")
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
-    kernel: Any = entry(_rank.py_func)  # type: ignore[attr-defined]
-    size = (3, 16)
+    kernel: Any = entry(keep_larger)
 
-    kernel(
-        np.ones((5, *size), np.float32),
-        np.zeros(size, np.int32),
-        *np.empty((4, *size), np.float32),
-        np.empty(16, np.float32),
-    )
+    kernel(*np.ones((2, 64), np.float32))
 
     (code,) = kernel.inspect_asm().values()
     assert "vmaxps" in code
@@ -100,7 +119,6 @@ def test_after_warming_no_picture_compiles_anything(name: str, toy: Bundle) -> N
     for grid, output in cases:
         case = Case(heads, Sizes((64, 96), (64, 96), output), merging_of(grid))
         answer = merge_heads(heads, case.sizes, manifest_of(toy.manifest, case), case.merging)
-        check_finite(heads)
         panoptic_png(answer)
         assert answer.ids.shape == output
     empty = Case(heads, case.sizes, case.merging.model_copy(update={"threshold": 100.0}))  # no center at all

@@ -15,6 +15,7 @@ from service.pipeline.kernels.codes import AREA, Codes
 from service.pipeline.kernels.maps import lay_maps
 from service.pipeline.kernels.scores import NO_CLASS
 from service.pipeline.panoptic import Centers, Panoptic, settle
+from service.pipeline.soundness import check_maps
 
 
 def merge_maps(
@@ -23,10 +24,13 @@ def merge_maps(
     """Name and score what the maps of one picture hold.
 
     Args:
-        maps: N = 1, sound, as `service.pipeline.soundness` says.
+        maps: N = 1.
         sizes: all equal.
         merging: what it says of centers is the graph's.
+
+    Raises: HeadsNotFinite: the graph found that the heads are no numbers, or names what there is not.
     """
+    check_maps(maps)
     places = maps.places[0]
     count = int((places >= 0).sum())  # they come first
     y, x = np.divmod(places[:count], sizes.input[1])

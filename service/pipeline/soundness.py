@@ -3,34 +3,26 @@
 import numpy as np
 
 from service.backends import Heads, Maps
-from service.pipeline.kernels.compiler import plain
-from service.pipeline.kernels.finite import count_unsound
 
 
 class HeadsNotFinite(Exception):
     """A picture's heads hold NaN or infinity, or its maps name what there is not."""
 
 
-def check_finite(output: Heads | Maps) -> None:
-    """Refuse heads that are no numbers: a merging of them would look like an answer. And maps of such heads.
+def not_finite(heads: Heads) -> HeadsNotFinite:
+    """What is wrong with heads of which some values are no numbers: a merging of them would look like an answer."""
+    told = []
+    for name, head in (("semantic", heads.semantic), ("center", heads.center), ("offset", heads.offset)):
+        if count := head.size - int(np.isfinite(head).sum()):
+            told.append(f"{count} of {head.size} values of the head {name}")
+    return HeadsNotFinite(f"the engine returned {', '.join(told)} as NaN or infinity")
 
-    Raises: HeadsNotFinite: naming the head, and how many of its values.
+
+def check_maps(maps: Maps) -> None:
+    """Refuse one picture's maps of such heads. What they name is an index into tables, so it has to be in them.
+
+    Raises: HeadsNotFinite.
     """
-    if isinstance(output, Maps):
-        _check_maps(output)
-        return
-    heads = {"semantic": output.semantic, "center": output.center, "offset": output.offset}
-    for (name, head), count in zip(
-        heads.items(), count_unsound(*(plain(head).reshape(-1) for head in heads.values())), strict=True
-    ):
-        if count:
-            raise HeadsNotFinite(
-                f"the engine returned {count} of {head.size} values of the head {name} as NaN or infinity"
-            )
-
-
-def _check_maps(maps: Maps) -> None:
-    """Of one picture. What they name is an index into tables, so it has to be in them."""
     if maps.sound.any() or not all(np.isfinite(each).all() for each in (maps.heat, maps.sampled, maps.whole)):
         raise HeadsNotFinite("the engine merged heads that hold NaN or infinity")
     classes, count = maps.sampled.shape[2], int((maps.places >= 0).sum())

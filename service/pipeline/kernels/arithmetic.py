@@ -9,15 +9,15 @@ from numba.extending import intrinsic
 
 from service.pipeline.kernels.compiler import inner
 
-_LOG2_E = np.float32(1.4426950408889634)
-_HALF = np.float32(0.5)
-_LEAST = np.float32(-126)  # the smallest power of two that is no denormal number
+LOG2_E = np.float32(1.4426950408889634)
+HALF = np.float32(0.5)
+LEAST_POWER = np.float32(-126)  # the smallest power of two that is no denormal number
 # Of 2**x for x in -0.5 to 0.5, lowest first: the Taylor series in log(2), 2e-7 off at most.
-_POWERS = tuple(
+POWERS = tuple(
     np.float32(value)
     for value in (1, 0.6931472, 0.2402265, 0.05550411, 0.009618129, 0.0013333558, 0.00015403530)
 )
-_P0, _P1, _P2, _P3, _P4, _P5, _P6 = _POWERS
+_P0, _P1, _P2, _P3, _P4, _P5, _P6 = POWERS
 
 
 def _fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
@@ -72,8 +72,8 @@ def mix(low: np.float32, high: np.float32, rest: np.float32, weight: np.float32)
 @inner
 def exponential(value: np.float32) -> np.float32:
     """e**value for values up to 0, 2e-6 off at most; without a call, so that loops of it become vectors."""
-    power = max(value * _LOG2_E, _LEAST)
-    whole = np.floor(power + _HALF)
+    power = max(value * LOG2_E, LEAST_POWER)
+    whole = np.floor(power + HALF)
     x = power - whole
     high = fused(fused(fused(_P6, x, _P5), x, _P4), x, _P3)
     return fused(fused(fused(high, x, _P2), x, _P1), x, _P0) * power_of_two(whole)

@@ -5,14 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from service.backends import Floats
-from service.pipeline.kernels.arithmetic import exponential, larger
 from service.pipeline.kernels.axis import Numbers
 from service.pipeline.kernels.compiler import entry
+from service.pipeline.kernels.finite import count_unsound
+from service.pipeline.kernels.ranks import rank_cells
+from service.pipeline.kernels.vectors import LANES
 
-_NONE = np.float32(-np.inf)
-_ROUNDING = np.float32(
-    2.0**-17
-)  # more than all roundings of an interpolation, as a part of the largest value
+# More than all roundings of an interpolation, as a part of the largest value.
+_ROUNDING = np.float32(2.0**-17)
+_APART = 80  # values between maps, which a power of two apart would take each other's places in the caches
 
 
 class Ranking(NamedTuple):
@@ -23,56 +24,63 @@ class Ranking(NamedTuple):
     seconds: Floats  # the second largest logit
     thirds: Floats  # the third largest
     shares: Floats  # probability of the best class
-    margin: np.float32  # a lead that no rounding can turn
+    margin: np.float32  # a lead that no rounding can turn; NaN where one of the heads' values is no number
+
+    @property
+    def sound(self) -> bool:
+        """Whether all values of the heads are numbers; of others the rest means nothing."""
+        return not np.isnan(self.margin)
 
 
-def rank(semantic: Floats) -> Ranking:
-    """Rank the classes of every cell.
+def rank(semantic: Floats, heat: Floats, offset: Floats) -> Ranking:
+    """Rank the classes of every cell, and see on the way whether all heads are numbers.
 
     Args:
         semantic: (C, h, w) logits.
+        heat: (h, w).
+        offset: (2, h, w).
     """
-    size = semantic.shape[1:]
-    best = np.zeros(size, np.int32)
-    logits, seconds, thirds, shares = (np.empty(size, np.float32) for _ in range(4))
-    largest = _rank(semantic, best, logits, seconds, thirds, shares, np.empty(size[1], np.float32))
-    return Ranking(best, logits, seconds, thirds, shares, np.float32(largest) * _ROUNDING)
+    classes, *size = semantic.shape
+    cells = semantic.reshape(classes, -1)
+    if cells.shape[1] < LANES:  # more are looked at in any case
+        cells = np.pad(cells, ((0, 0), (0, LANES - cells.shape[1])), mode="edge")
+    best = np.empty(cells.shape[1], np.int32)
+    logits, seconds, thirds, shares = np.empty((4, cells.shape[1] + _APART), np.float32)[:, : cells.shape[1]]
+    values, largest = np.empty((classes, LANES), np.float32), np.zeros(LANES, np.float32)
+    heads = (cells, heat.reshape(-1), offset.reshape(-1))
+    _rank(*heads, best, logits, seconds, thirds, shares, values, largest)
+    there_are = size[0] * size[1]
+    logits, seconds, thirds, shares = (
+        each[:there_are].reshape(size) for each in (logits, seconds, thirds, shares)
+    )
+    margin = largest.max() * _ROUNDING
+    return Ranking(best[:there_are].reshape(size), logits, seconds, thirds, shares, margin)
 
 
 @entry
 def _rank(
     semantic: Floats,
+    heat: Floats,
+    offset: Floats,
     best: Numbers,
     logits: Floats,
     seconds: Floats,
     thirds: Floats,
     shares: Floats,
-    sums: Floats,
-) -> np.float32:
-    """Fill in the ranking; returns the largest of the best logits, without its sign.
+    values: Floats,
+    largest: Floats,
+) -> None:
+    """Fill in the ranking.
 
     Args:
-        sums: (w,) scratch.
+        semantic: (C, n), n at least LANES; the ranking is (n,).
+        heat, offset: flat.
+        values: (C, LANES) scratch.
+        largest: (LANES,), zeros at first; then their maximum is that of the best logits without their signs, or NaN.
     """
-    classes, rows, columns = semantic.shape
-    largest = np.float32(0)
-    for y in range(rows):
-        index, top, second, third = best[y], logits[y], seconds[y], thirds[y]
-        for x in range(columns):
-            top[x], second[x], third[x], sums[x] = semantic[0, y, x], _NONE, _NONE, np.float32(0)
-        for number in range(1, classes):
-            values = semantic[number, y]
-            for x in range(columns):
-                value, leader, runner = values[x], top[x], second[x]
-                third[x] = larger(third[x], min(value, runner))
-                second[x] = max(runner, min(value, leader))
-                index[x] = np.int32(number) if value > leader else index[x]
-                top[x] = max(value, leader)
-        for number in range(classes):
-            values = semantic[number, y]
-            for x in range(columns):
-                sums[x] += exponential(values[x] - top[x])
-        for x in range(columns):
-            shares[y, x] = np.float32(1) / sums[x]
-            largest = max(largest, abs(top[x]))
-    return largest
+    cells = best.size
+    for start in range(0, cells, LANES):
+        place = min(start, cells - LANES)  # the last ones may be ranked twice
+        rank_cells(semantic, place, values, best, logits, seconds, thirds, shares, largest)
+    if count_unsound(heat) + count_unsound(offset) > 0:
+        largest[0] = np.float32(np.nan)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.backends import Floats
 from service.pipeline.kernels.axis import Axis, Numbers, cells_of
-from service.pipeline.kernels.candidates import Candidates, list_candidates
+from service.pipeline.kernels.candidates import list_candidates
 from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.codes import Codes, lay, no_codes
 from service.pipeline.kernels.compiler import entry, inner
@@ -32,7 +32,7 @@ class _Block(NamedTuple):
     classes: Numbers
     down: Floats
     across: Floats
-    candidates: Candidates
+    candidates: Numbers  # (C,)
     square: Square
 
 
@@ -67,7 +67,7 @@ def merge(
 
 def _block(rows: Axis, columns: Axis, classes: int) -> _Block:
     side = (rows.longest, columns.longest)
-    candidates = Candidates(np.empty(classes, np.int32), np.empty(classes, np.float32))
+    candidates = np.empty(classes, np.int32)
     return _Block(
         np.empty((rows.scratch, columns.scratch), np.float32),
         np.empty(side, np.float32),
@@ -205,7 +205,7 @@ def _classify(
     height, width = rows.start[r + 1] - rows.start[r], columns.start[q + 1] - columns.start[q]
     things = False
     for place in range(count):
-        number = block.candidates.listed[place]
+        number = block.candidates[place]
         things = things or isthing[number]
         values = block.best if place == 0 else block.values
         enlarge(semantic[number], rows, columns, r, q, _ONE, block.scratch, values)

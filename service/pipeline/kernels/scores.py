@@ -15,6 +15,9 @@ from service.pipeline.kernels.compiler import entry, inner
 
 NO_CLASS = -1
 
+Index = int | np.uint64
+"""A cell's row or column."""
+
 
 class Reading(NamedTuple):
     """Where a photograph's pixels are read."""
@@ -68,23 +71,25 @@ def _score(
     """Add up the probabilities that are read at pixels of the middle rows and columns, and their numbers."""
     down, across = reading.down, reading.across
     for y in reading.rows:
-        for x in reading.columns:
-            code = codes[y, x]
-            if classes[code] != NO_CLASS:
-                sums[code] += _probability(semantic, ranking, classes[code], down[y], across[x])
-                hits[code] += 1
+        row = np.uint64(down[y])  # places without a sign, or each index would be looked at first
+        for column in reading.columns:
+            x = np.uint64(column)
+            label = np.uint64(codes[y, x])
+            if classes[label] != NO_CLASS:
+                sums[label] += _probability(semantic, ranking, classes[label], row, np.uint64(across[x]))
+                hits[label] += 1
     for code in range(classes.size):
         if classes[code] == NO_CLASS or hits[code] > 0:
             continue
         for y in range(counts[code, FIRST_Y], counts[code, LAST_Y] + 1):
-            for x in range(counts[code, FIRST_X], counts[code, LAST_X] + 1):
-                if codes[y, x] == code:
-                    sums[code] += _probability(semantic, ranking, classes[code], down[y], across[x])
+            for place in range(counts[code, FIRST_X], counts[code, LAST_X] + 1):
+                if codes[y, place] == code:
+                    sums[code] += _probability(semantic, ranking, classes[code], down[y], across[place])
                     hits[code] += 1
 
 
 @inner
-def _probability(semantic: Floats, ranking: Ranking, number: int, y: int, x: int) -> np.float32:
+def _probability(semantic: Floats, ranking: Ranking, number: int, y: Index, x: Index) -> np.float32:
     if number == ranking.best[y, x]:
         return ranking.shares[y, x]  # most pixels, without a look at the logits, which lie far apart
     return exponential(semantic[number, y, x] - ranking.logits[y, x]) * ranking.shares[y, x]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.backends import Floats
 from service.pipeline.kernels.axis import Axis, Cells, Numbers
 from service.pipeline.kernels.bits import lowest, ones
-from service.pipeline.kernels.candidates import Candidates, list_candidates
+from service.pipeline.kernels.candidates import list_candidates
 from service.pipeline.kernels.classes import Ranking
 from service.pipeline.kernels.codes import Codes, count_square
 from service.pipeline.kernels.compiler import inner
@@ -44,7 +44,7 @@ class Square(NamedTuple):
     codes: Numbers
     down: Floats
     across: Floats
-    candidates: Candidates
+    candidates: Numbers  # (C,)
     names: Numbers  # (C,) the code of each candidate
 
 
@@ -62,11 +62,11 @@ def lay_squares(rows: Axis, columns: Axis) -> Squares:
     )
 
 
-def no_square(candidates: Candidates) -> Square:
+def no_square(candidates: Numbers) -> Square:
     """Scratch to be written."""
     down, across = np.empty((2, LANES), np.float32)
     classes, codes = np.empty((2, LANES), np.int32)
-    return Square(classes, codes, down, across, candidates, np.empty_like(candidates.listed))
+    return Square(classes, codes, down, across, candidates, np.empty_like(candidates))
 
 
 def _side(axis: Axis) -> tuple[NDArray[np.bool_], Floats, Floats]:
@@ -105,7 +105,7 @@ def merge_square(
         if things and votes.centers.y.size > 0:
             owner = owner_of(votes, rows, columns, r, q, cells)
         _name(square, count, isthing, owner)
-        lists = (square.candidates.listed, square.names)
+        lists = (square.candidates, square.names)
         lead(semantic, lists, count, i, j, across, q, down, r, square.classes, square.codes)
     else:
         fill(square.classes, label)
@@ -117,11 +117,11 @@ def merge_square(
 
 
 @inner
-def _some_thing(candidates: Candidates, count: int, isthing: NDArray[np.bool_]) -> bool:
+def _some_thing(candidates: Numbers, count: int, isthing: NDArray[np.bool_]) -> bool:
     """Whether a candidate is a thing."""
     things = False
     for turn in range(count):
-        things = things or isthing[candidates.listed[turn]]
+        things = things or isthing[candidates[turn]]
     return things
 
 
@@ -129,7 +129,7 @@ def _some_thing(candidates: Candidates, count: int, isthing: NDArray[np.bool_]) 
 def _name(square: Square, count: int, isthing: NDArray[np.bool_], owner: int) -> None:
     """Give each candidate its code, which of things is the owner's, where there is one."""
     for turn in range(count):
-        number = square.candidates.listed[turn]
+        number = square.candidates[turn]
         square.names[turn] = isthing.size + owner if owner >= 0 and isthing[number] else number
 
 

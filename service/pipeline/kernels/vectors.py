@@ -11,11 +11,12 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16
-_FLOATS = ir.VectorType(ir.FloatType(), LANES)
-_INTEGERS = ir.VectorType(ir.IntType(32), LANES)
+FLOATS = ir.VectorType(ir.FloatType(), LANES)
+INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _CODES = ir.VectorType(ir.IntType(16), LANES)
 _SIDE = 4
 _LANE = ir.IntType(32)
+_START = ir.Constant(ir.IntType(64), 0)
 
 
 def _mix_square(
@@ -43,8 +44,8 @@ def _mix_square(
         kinds = signature.args
         weights = _weights(context, builder, kinds[5], arguments[5:9])
         mixed = _interpolated(context, builder, kinds[0], arguments[:4], weights)
-        mixed = builder.fmul(mixed, _splat(builder, arguments[4]))
-        _store(context, builder, kinds[9], arguments[9], mixed)
+        mixed = builder.fmul(mixed, splat(builder, arguments[4]))
+        store(context, builder, kinds[9], arguments[9], _START, mixed)
         return context.get_dummy_value()
 
     place = (types.int64, types.uint64, types.uint64)
@@ -81,10 +82,8 @@ def _lead(
             context.make_array(kinds[1][0])(context, builder, array).data
             for array in cgutils.unpack_tuple(builder, arguments[1], 2)
         ]
-        highest = cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [float("-inf")] * LANES))
-        written = [
-            cgutils.alloca_once_value(builder, _splat(builder, builder.load(first))) for first in lists
-        ]
+        highest = cgutils.alloca_once_value(builder, ir.Constant(FLOATS, [float("-inf")] * LANES))
+        written = [cgutils.alloca_once_value(builder, splat(builder, builder.load(first))) for first in lists]
         with cgutils.for_range(builder, arguments[2]) as loop:
             number, code = (builder.load(builder.gep(listed, [loop.index])) for listed in lists)
             corner = [arguments[0], builder.sext(number, ir.IntType(64)), *arguments[3:5]]
@@ -92,9 +91,9 @@ def _lead(
             higher = builder.fcmp_ordered(">", value, best)
             builder.store(builder.select(higher, value, best), highest)
             for kept, new in zip(written, (number, code), strict=True):
-                builder.store(builder.select(higher, _splat(builder, new), builder.load(kept)), kept)
+                builder.store(builder.select(higher, splat(builder, new), builder.load(kept)), kept)
         for place, kept in zip((9, 10), written, strict=True):
-            _store(context, builder, kinds[place], arguments[place], builder.load(kept))
+            store(context, builder, kinds[place], arguments[place], _START, builder.load(kept))
         return context.get_dummy_value()
 
     place = (types.int64, types.uint64, types.uint64)
@@ -106,7 +105,7 @@ def _fill(typing: Any, numbers: Any, number: Any) -> Any:
     """Write one number everywhere."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _store(context, builder, signature.args[0], arguments[0], _splat(builder, arguments[1]))
+        store(context, builder, signature.args[0], arguments[0], _START, splat(builder, arguments[1]))
         return context.get_dummy_value()
 
     return types.void(numbers, types.int32), build
@@ -116,9 +115,8 @@ def _where(typing: Any, numbers: Any, number: Any) -> Any:
     """The places of a number, as bits, lowest first."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        start = ir.Constant(ir.IntType(64), 0)
-        there = _load(context, builder, signature.args[0], arguments[0], start, _INTEGERS)
-        return _bits(builder, builder.icmp_unsigned("==", there, _splat(builder, arguments[1])))
+        there = load(context, builder, signature.args[0], arguments[0], _START, INTEGERS)
+        return _bits(builder, builder.icmp_unsigned("==", there, splat(builder, arguments[1])))
 
     return types.uint32(numbers, types.int32), build
 
@@ -128,7 +126,7 @@ def _differing(typing: Any, here: Any, above: Any, start: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lines = [
-            _load(context, builder, kind, line, arguments[2], _CODES)
+            load(context, builder, kind, line, arguments[2], _CODES)
             for kind, line in zip(signature.args[:2], arguments[:2], strict=True)
         ]
         return _bits(builder, builder.icmp_unsigned("!=", *lines))
@@ -148,8 +146,7 @@ def _write_square(typing: Any, codes: Any, y: Any, x: Any, numbers: Any) -> Any:
         kind = signature.args[0]
         picture = context.make_array(kind)(context, builder, arguments[0])
         width = cgutils.unpack_tuple(builder, picture.shape, 2)[1]
-        start = ir.Constant(ir.IntType(64), 0)
-        there = _load(context, builder, signature.args[3], arguments[3], start, _INTEGERS)
+        there = load(context, builder, signature.args[3], arguments[3], _START, INTEGERS)
         narrow = builder.trunc(there, _CODES)
         place = builder.add(builder.mul(arguments[1], width), arguments[2])
         for row in range(_SIDE):
@@ -165,7 +162,7 @@ def _write_square(typing: Any, codes: Any, y: Any, x: Any, numbers: Any) -> Any:
 
 def _mix(builder: Any, low: Any, high: Any, rest: Any, weight: Any) -> Any:
     """As `arithmetic.mix`."""
-    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+    kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
     return builder.call(fused, [low, rest, builder.fmul(high, weight)])
 
@@ -176,7 +173,7 @@ def _weights(context: Any, builder: Any, kinds: Any, arguments: Any) -> list[Any
     for pair, number in (arguments[:2], arguments[2:]):
         start = builder.mul(number, ir.Constant(ir.IntType(64), LANES))
         for array in cgutils.unpack_tuple(builder, pair, 2):
-            found.append(_load(context, builder, kinds[0], array, start, _FLOATS))
+            found.append(load(context, builder, kinds[0], array, start, FLOATS))
     return found
 
 
@@ -193,14 +190,15 @@ def _interpolated(context: Any, builder: Any, kind: Any, place: Any, weights: An
     one = ir.Constant(ir.IntType(64), 1)
     below = builder.add(start, columns)
     a, b, c, d = (
-        _splat(builder, builder.load(builder.gep(array.data, [at])))
+        splat(builder, builder.load(builder.gep(array.data, [at])))
         for at in (start, builder.add(start, one), below, builder.add(below, one))
     )
     high, low = (_mix(builder, *pair, *weights[:2]) for pair in ((a, b), (c, d)))
     return _mix(builder, high, low, *weights[2:])
 
 
-def _splat(builder: Any, value: Any) -> Any:
+def splat(builder: Any, value: Any) -> Any:
+    """A vector of one value."""
     kind = ir.VectorType(value.type, LANES)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_LANE, 0))
     lanes = ir.Constant(ir.VectorType(_LANE, LANES), [0] * LANES)
@@ -211,14 +209,16 @@ def _bits(builder: Any, lanes: Any) -> Any:
     return builder.zext(builder.bitcast(lanes, ir.IntType(LANES)), ir.IntType(32))
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, start: Any, vector: Any) -> Any:
+def load(context: Any, builder: Any, kind: Any, array: Any, start: Any, vector: Any) -> Any:
+    """A vector of an array, from its element `start` on."""
     return builder.load(
         _address(context, builder, kind, array, start, vector), align=kind.dtype.bitwidth // 8
     )
 
 
-def _store(context: Any, builder: Any, kind: Any, array: Any, value: Any) -> None:
-    address = _address(context, builder, kind, array, ir.Constant(ir.IntType(64), 0), value.type)
+def store(context: Any, builder: Any, kind: Any, array: Any, start: Any, value: Any) -> None:
+    """Write a vector into an array, from its element `start` on."""
+    address = _address(context, builder, kind, array, start, value.type)
     builder.store(value, address, align=kind.dtype.bitwidth // 8)
 
 

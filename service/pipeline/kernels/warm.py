@@ -6,7 +6,6 @@ from service.pipeline.kernels.axis import axis
 from service.pipeline.kernels.classes import rank
 from service.pipeline.kernels.codes import rename
 from service.pipeline.kernels.deflate import deflate
-from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.merge import merge
 from service.pipeline.kernels.nearest import lay_tiles
 from service.pipeline.kernels.peaks import find_peaks
@@ -22,10 +21,9 @@ def warm() -> None:
     """
     side = axis(2, (2, 2, 2), stride=1, align_corners=False, resized=False, grid="input")
     semantic, heat = np.zeros((2, 2, 2), np.float32), np.ones((2, 2), np.float32)
-    count_unsound(*np.zeros((3, 1), np.float32))
     squares = lay_squares(side, side)
     y, x, _ = find_peaks(heat, side, side, squares, 0.5, 1)
-    ranking = rank(semantic)
+    ranking = rank(semantic, heat, semantic)
     centers = lay_tiles(y.astype(np.float32), x.astype(np.float32), 2, 2)
     found = merge(semantic, semantic, ranking, side, side, squares, np.ones(2, np.bool_), centers, 1)
     classes, cells = np.zeros(len(found.counts), np.int32), np.arange(2, dtype=np.int32)

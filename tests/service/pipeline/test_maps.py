@@ -16,7 +16,7 @@ from model.reading import middles, nearest_cells
 from service.backends import Heads, Maps
 from service.pipeline.maps import merge_maps
 from service.pipeline.panoptic import Panoptic, merge_heads
-from service.pipeline.soundness import HeadsNotFinite, check_finite
+from service.pipeline.soundness import HeadsNotFinite
 from tests.service.pipeline.merging import Case, Grid, manifest_of, merging_of, smooth_heads
 
 CELLS = (17, 29)
@@ -135,10 +135,10 @@ def test_maps_of_heads_that_are_no_numbers_are_refused(name: str, value: float, 
     manifest = manifest_of(toy.manifest, case)
     head = getattr(case.heads, name).copy()
     head[0, 0, 3, 5] = value
-    check_finite(maps_of(case, manifest))
+    unsound = maps_of(case, manifest, replace(case.heads, **{name: head}))
 
     with pytest.raises(HeadsNotFinite, match="NaN or infinity"):
-        check_finite(maps_of(case, manifest, replace(case.heads, **{name: head})))
+        merge_maps(unsound, case.sizes, manifest, case.merging)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,10 @@ def test_maps_of_heads_that_are_no_numbers_are_refused(name: str, value: float, 
 )
 def test_maps_that_name_what_there_is_not_are_refused(field: str, value: int, told: str, toy: Bundle) -> None:
     case = case_of(4, False, "input")
-    maps: Any = maps_of(case, manifest_of(toy.manifest, case))
+    manifest = manifest_of(toy.manifest, case)
+    maps: Any = maps_of(case, manifest)
     wrong = getattr(maps, field).copy()
     wrong[0, 0, 0] = value
 
     with pytest.raises(HeadsNotFinite, match=told):
-        check_finite(replace(maps, **{field: wrong}))
+        merge_maps(replace(maps, **{field: wrong}), case.sizes, manifest, case.merging)

@@ -165,15 +165,6 @@ def test_more_peaks_than_there_is_room_for_at_first_are_all_found(toy: Bundle) -
     assert len(found.heat) == 80 * 90
 
 
-def test_heads_without_numbers_are_merged_into_some_picture(toy: Bundle) -> None:
-    nothing = np.full((1, 19, 16, 24), np.nan, np.float32)
-    size = (64, 96)
-    heads = Heads(nothing[:, :17], np.ones((1, 1, 16, 24), np.float32), nothing[:, :2])
-    case = Case(heads, Sizes(size, size, size), merging_of("input", top_k=10_000))
-
-    assert merged(case, toy).ids.shape == size
-
-
 def assert_segment_laws(found: Panoptic, categories: tuple[CategorySpec, ...]) -> None:
     """Ids of picture and list are the same, areas and boxes tight, stuff one id a class, void never listed."""
     present = set(np.unique(found.ids).tolist()) - {0}

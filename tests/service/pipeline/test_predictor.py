@@ -17,8 +17,24 @@ from service.pipeline.images import read_photograph
 from service.pipeline.panoptic import Panoptic
 from service.pipeline.pool import Pool
 from service.pipeline.predictor import Predictor
+from service.pipeline.proof import prove_golden
 from tests.service.conftest import Encode, photograph
 from tests.service.toy import BUCKETS, BUILDING, CAR, PERSON, ROAD, SKY, Thing, golden_scene, paint, write_toy
+
+
+class Broken:
+    """A backend that has one answer to everything."""
+
+    name, device, precision, lanes, gpu = "broken", "cpu", "fp32", 1, None
+
+    def __init__(self, heads: Heads):
+        self._heads = heads
+
+    def run(self, batch: Pictures) -> Heads:
+        return self._heads
+
+    def close(self) -> None:
+        pass
 
 
 class Crooked:
@@ -154,6 +170,18 @@ def test_a_bundle_that_answers_otherwise_than_its_golden_is_refused(
 
     with pytest.raises(BundleError, match=r"fails its self-test: row 1 of 1 of golden\.png"):
         opened[0].prove()
+
+
+def test_an_engine_whose_heads_are_no_numbers_fails_the_self_test(
+    golden_toy: Bundle, opened: list[Predictor]
+) -> None:
+    opened.append(open_toy(golden_toy))
+    cells = opened[0].backend.run(np.zeros((1, *BUCKETS[0], 3), np.uint8))
+    unsound = Heads(cells.semantic, cells.center * np.float32(np.nan), cells.offset)
+    engine = Broken(unsound)
+
+    with pytest.raises(BundleError, match=r"self-test by golden\.png: .* values of the head center as NaN"):
+        prove_golden(golden_toy, engine, golden_toy.manifest.goldens[0], 1)
 
 
 def test_an_engine_that_is_wrong_in_one_row_of_a_batch_is_refused(

@@ -172,7 +172,7 @@ class Predictor:
     ) -> tuple[Panoptic, Timings]:
         """Merge a photograph's heads; the timings are those of all stages so far.
 
-        Raises: HeadsNotFinite: the engine returned what is no numbers.
+        Raises: HeadsNotFinite: the engine's heads are no numbers.
         """
         begun = time.perf_counter()
         merging = merging or self.manifest.merging

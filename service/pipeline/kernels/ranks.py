@@ -7,7 +7,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from service.pipeline.kernels.arithmetic import HALF, LEAST_POWER, LOG2_E, POWERS
-from service.pipeline.kernels.vectors import FLOATS, INTEGERS, LANES, load, splat, store
+from service.pipeline.kernels.vectors import FLOATS, INTEGERS, LANES, START, call, load, splat, store
 
 _PLACE, _NUMBER = ir.IntType(64), ir.IntType(32)
 _EXPONENT = 23  # bits below a float32's
@@ -41,7 +41,7 @@ def _rank_cells(
         array = context.make_array(kinds[0])(context, builder, arguments[0])
         classes, cells = cgutils.unpack_tuple(builder, array.shape, 2)
 
-        lanes, zero = ir.Constant(_PLACE, LANES), ir.Constant(_PLACE, 0)
+        lanes = ir.Constant(_PLACE, LANES)
         found = [cgutils.alloca_once_value(builder, _all(float("-inf"))) for _ in range(3)]
         doubts = cgutils.alloca_once_value(builder, _all(0))  # becomes NaN by whatever is no number
         leader = cgutils.alloca_once_value(builder, ir.Constant(INTEGERS, [0] * LANES))
@@ -49,7 +49,7 @@ def _rank_cells(
             at = builder.add(builder.mul(loop.index, cells), arguments[1])
             value = load(context, builder, kinds[0], arguments[0], at, FLOATS)
             store(context, builder, kinds[2], arguments[2], builder.mul(loop.index, lanes), value)
-            builder.store(_call(builder, "fma", value, _all(0), builder.load(doubts)), doubts)
+            builder.store(call(builder, "fma", value, _all(0), builder.load(doubts)), doubts)
             _take(builder, value, splat(builder, builder.trunc(loop.index, _NUMBER)), leader, found)
         sums = cgutils.alloca_once_value(builder, _all(0))
         with cgutils.for_range(builder, classes) as loop:
@@ -61,9 +61,9 @@ def _rank_cells(
             range(3, 8), (*(builder.load(each) for each in (leader, *found)), share), strict=True
         ):
             store(context, builder, kinds[place], arguments[place], arguments[1], told)
-        known = load(context, builder, kinds[8], arguments[8], zero, INTEGERS)
+        known = load(context, builder, kinds[8], arguments[8], START, INTEGERS)
         highest = builder.fadd(builder.load(found[0]), builder.load(doubts))
-        store(context, builder, kinds[8], arguments[8], zero, _larger_bare(builder, highest, known))
+        store(context, builder, kinds[8], arguments[8], START, _larger_bare(builder, highest, known))
         return context.get_dummy_value()
 
     written = (best, firsts, seconds, thirds, shares, largest)
@@ -82,18 +82,18 @@ def _take(builder: Any, value: Any, number: Any, leader: Any, found: list[Any]) 
 
 def _larger_bare(builder: Any, value: Any, known: Any) -> Any:
     """The larger without its sign, of bits, whose order is that of the numbers, with NaN above all."""
-    bits = builder.bitcast(_call(builder, "fabs", value), INTEGERS)
+    bits = builder.bitcast(call(builder, "fabs", value), INTEGERS)
     return builder.select(builder.icmp_signed(">", bits, known), bits, known)
 
 
 def _exponential(builder: Any, value: Any) -> Any:
     """As `arithmetic.exponential`, to the last bit."""
-    power = _call(builder, "maxnum", builder.fmul(value, _all(LOG2_E)), _all(LEAST_POWER))
-    whole = _call(builder, "floor", builder.fadd(power, _all(HALF)))
+    power = call(builder, "maxnum", builder.fmul(value, _all(LOG2_E)), _all(LEAST_POWER))
+    whole = call(builder, "floor", builder.fadd(power, _all(HALF)))
     rest = builder.fsub(power, whole)
     found = _all(POWERS[-1])
     for factor in POWERS[-2::-1]:
-        found = _call(builder, "fma", found, rest, _all(factor))
+        found = call(builder, "fma", found, rest, _all(factor))
     exponent = builder.add(builder.fptosi(whole, INTEGERS), ir.Constant(INTEGERS, [_BIAS] * LANES))
     bits = builder.shl(exponent, ir.Constant(INTEGERS, [_EXPONENT] * LANES))
     return builder.fmul(found, builder.bitcast(bits, FLOATS))
@@ -105,14 +105,6 @@ def _larger(builder: Any, a: Any, b: Any) -> Any:
 
 def _smaller(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
-
-
-def _call(builder: Any, name: str, *values: Any) -> Any:
-    """One of LLVM's functions, lane by lane."""
-    kind = ir.FunctionType(FLOATS, [FLOATS] * len(values))
-    return builder.call(
-        cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32"), values
-    )
 
 
 def _all(value: Any) -> Any:

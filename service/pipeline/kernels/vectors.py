@@ -16,7 +16,7 @@ INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _CODES = ir.VectorType(ir.IntType(16), LANES)
 _SIDE = 4
 _LANE = ir.IntType(32)
-_START = ir.Constant(ir.IntType(64), 0)
+START = ir.Constant(ir.IntType(64), 0)
 
 
 def _mix_square(
@@ -45,7 +45,7 @@ def _mix_square(
         weights = _weights(context, builder, kinds[5], arguments[5:9])
         mixed = _interpolated(context, builder, kinds[0], arguments[:4], weights)
         mixed = builder.fmul(mixed, splat(builder, arguments[4]))
-        store(context, builder, kinds[9], arguments[9], _START, mixed)
+        store(context, builder, kinds[9], arguments[9], START, mixed)
         return context.get_dummy_value()
 
     place = (types.int64, types.uint64, types.uint64)
@@ -93,7 +93,7 @@ def _lead(
             for kept, new in zip(written, (number, code), strict=True):
                 builder.store(builder.select(higher, splat(builder, new), builder.load(kept)), kept)
         for place, kept in zip((9, 10), written, strict=True):
-            store(context, builder, kinds[place], arguments[place], _START, builder.load(kept))
+            store(context, builder, kinds[place], arguments[place], START, builder.load(kept))
         return context.get_dummy_value()
 
     place = (types.int64, types.uint64, types.uint64)
@@ -105,7 +105,7 @@ def _fill(typing: Any, numbers: Any, number: Any) -> Any:
     """Write one number everywhere."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        store(context, builder, signature.args[0], arguments[0], _START, splat(builder, arguments[1]))
+        store(context, builder, signature.args[0], arguments[0], START, splat(builder, arguments[1]))
         return context.get_dummy_value()
 
     return types.void(numbers, types.int32), build
@@ -115,7 +115,7 @@ def _where(typing: Any, numbers: Any, number: Any) -> Any:
     """The places of a number, as bits, lowest first."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        there = load(context, builder, signature.args[0], arguments[0], _START, INTEGERS)
+        there = load(context, builder, signature.args[0], arguments[0], START, INTEGERS)
         return _bits(builder, builder.icmp_unsigned("==", there, splat(builder, arguments[1])))
 
     return types.uint32(numbers, types.int32), build
@@ -146,7 +146,7 @@ def _write_square(typing: Any, codes: Any, y: Any, x: Any, numbers: Any) -> Any:
         kind = signature.args[0]
         picture = context.make_array(kind)(context, builder, arguments[0])
         width = cgutils.unpack_tuple(builder, picture.shape, 2)[1]
-        there = load(context, builder, signature.args[3], arguments[3], _START, INTEGERS)
+        there = load(context, builder, signature.args[3], arguments[3], START, INTEGERS)
         narrow = builder.trunc(there, _CODES)
         place = builder.add(builder.mul(arguments[1], width), arguments[2])
         for row in range(_SIDE):
@@ -162,9 +162,14 @@ def _write_square(typing: Any, codes: Any, y: Any, x: Any, numbers: Any) -> Any:
 
 def _mix(builder: Any, low: Any, high: Any, rest: Any, weight: Any) -> Any:
     """As `arithmetic.mix`."""
-    kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
-    return builder.call(fused, [low, rest, builder.fmul(high, weight)])
+    return call(builder, "fma", low, rest, builder.fmul(high, weight))
+
+
+def call(builder: Any, name: str, *values: Any) -> Any:
+    """One of LLVM's functions, lane by lane."""
+    kind = ir.FunctionType(FLOATS, [FLOATS] * len(values))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, values)
 
 
 def _weights(context: Any, builder: Any, kinds: Any, arguments: Any) -> list[Any]:

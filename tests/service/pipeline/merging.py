@@ -44,11 +44,6 @@ def smooth_heads(rows: int, columns: int, seed: int = 0, *, classes: int = 17, r
     return Heads(field(classes, 6)[None] * 3, heat[None], field(2, 5)[None] * np.float32(reach))
 
 
-def sizes_of(size: tuple[int, int]) -> Sizes:
-    """Of a photograph that the network gets as it is."""
-    return Sizes(size, size, size)
-
-
 def merging_of(grid: Grid, *, nms_kernel: int = 7, top_k: int = 60) -> MergingSpec:
     return MergingSpec(
         grid=grid, threshold=0.2, nms_kernel=nms_kernel, top_k=top_k, stuff_area=40, label_divisor=1000

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from model.bundle import Bundle
+from model.fit import Sizes
 from service.pipeline.panoptic import Panoptic, merge_heads
 from service.pipeline.soundness import HeadsNotFinite
-from tests.service.pipeline.merging import Case, manifest_of, merging_of, sizes_of, smooth_heads
+from tests.service.pipeline.merging import Case, manifest_of, merging_of, smooth_heads
 
-CELLS = (7, 9)  # no multiple of the cells that are looked at together
+SIZE, CELLS = (28, 36), (7, 9)  # no multiple of the cells that are looked at together
 
 Head = Literal["semantic", "center", "offset"]
 
@@ -20,7 +21,7 @@ def merged(case: Case, toy: Bundle) -> Panoptic:
 
 
 def a_case() -> Case:
-    return Case(smooth_heads(*CELLS), sizes_of((28, 36)), merging_of("input"))
+    return Case(smooth_heads(*CELLS), Sizes(SIZE, SIZE, SIZE), merging_of("input"))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -29,7 +30,7 @@ def test_numbers_are_sound_however_large(sign: int, toy: Bundle) -> None:
     case.heads.semantic[:] = sign * np.finfo(np.float32).max
     case.heads.offset[:] = sign * np.finfo(np.float32).max
 
-    assert merged(case, toy).ids.shape == (28, 36)
+    assert merged(case, toy).ids.shape == SIZE
 
 
 @pytest.mark.parametrize("place", [(0, 0), (3, 4), (6, 8)])

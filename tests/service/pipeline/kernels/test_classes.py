@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from service.pipeline.kernels.arithmetic import exponential
 from service.pipeline.kernels.classes import Ranking, rank
 
 SIZES = ((1, 1), (1, 15), (4, 4), (3, 6), (7, 11), (16, 32), (33, 31))
@@ -31,6 +32,15 @@ def test_every_cell_is_ranked_as_by_sorting(size: tuple[int, int], classes: int,
     np.testing.assert_allclose(found.shares, 1 / exponentials.sum(axis=0), rtol=4e-6)
     assert found.margin == np.float32(2.0**-17) * np.abs(ordered[0]).max()
     assert found.sound
+
+
+def test_shares_are_summed_as_scores_are_told_to_the_last_bit() -> None:
+    values = np.linspace(-140, 0, 4096, dtype=np.float32)
+    told = np.array([exponential(value) for value in values], np.float32)
+
+    found = ranked(np.stack([np.zeros_like(values), values])[:, None])
+
+    np.testing.assert_array_equal(found.shares[0], np.float32(1) / (np.float32(1) + told))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -30,7 +30,6 @@ STAGES = (
     ("wait for Python's lock", ("pthread_cond_timedwait",)),
     ("decode", ("service/pipeline/jpeg.py", "service/pipeline/images.py")),
     ("fit", ("model/fit.py",)),
-    ("soundness", ("service/pipeline/soundness.py",)),
     ("merge: centers", ("service/pipeline/kernels/peaks.py",)),
     ("merge: rank classes", ("service/pipeline/kernels/classes.py",)),
     ("merge: pixels", ("service/pipeline/kernels/merge.py",)),

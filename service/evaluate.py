@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import service.blas  # noqa: F401 - before NumPy
 from model.bundle import BundleError, read_bundle
 from service.app import open_predictor
 from service.settings import Parser, Settings, SettingsError, add_settings, read_settings

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import service.blas  # noqa: F401 - before NumPy
 from model.bundle import BundleError, read_bundle
 from service.app import open_predictor
 from service.pipeline.encode import describe, panoptic_png, to_json

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+import service.blas  # noqa: F401 - before NumPy
 from model.bundle import BundleError
 from service.app import create_app
 from service.http.connection import connection_class

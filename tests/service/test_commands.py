@@ -45,6 +45,14 @@ def server(toy: Bundle) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.communicate()
 
 
+@pytest.mark.parametrize("command", ["serve", "predict", "evaluate"])
+def test_a_command_starts_no_threads_before_it_knows_how_many_it_may_have(command: str) -> None:
+    script = f"import psutil, service.{command}, cv2, numpy; print(psutil.Process().num_threads())"
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=True)
+    assert found.stdout == b"1\n"
+
+
 FROZEN = """
 import gc, sys
 from service import serve

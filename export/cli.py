@@ -22,7 +22,8 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     command = COMMANDS.get(arguments[0] if arguments else "", export)
     rest = arguments if command is export else arguments[1:]
-    run_command(command, rest, mistakes=(BundleError, CheckpointError, ExportError, OSError))
+    mistakes = (BundleError, CheckpointError, ExportError, OSError)
+    run_command(command, rest, mistakes, extra="export")
 
 
 if __name__ == "__main__":

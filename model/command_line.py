@@ -10,12 +10,16 @@ MISTAKE = 2  # exit code of a wrong option or an unusable file
 
 
 def run_command(
-    command: click.Command, arguments: Sequence[str], mistakes: tuple[type[Exception], ...] = ()
+    command: click.Command,
+    arguments: Sequence[str],
+    mistakes: tuple[type[Exception], ...] = (),
+    extra: str | None = None,
 ) -> NoReturn:
     """Run a command and leave the process with its exit code.
 
     Args:
         mistakes: errors of ours whose message is the sentence a person should read.
+        extra: of the package, which brings the libraries that the command needs; None: they are always there.
     """
     try:
         with command.make_context(command.name, list(arguments)) as context:
@@ -28,6 +32,12 @@ def run_command(
         _refuse(error.format_message())
     except mistakes as error:
         _refuse(str(error))
+    except ModuleNotFoundError as error:
+        if extra is None:
+            raise
+        _refuse(
+            f"{command.name} needs {error.name}, which is not installed: pip install 'panoptic-service[{extra}]'."
+        )
     sys.exit(code or 0)
 
 

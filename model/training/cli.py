@@ -87,7 +87,7 @@ def command(
 
 def main() -> None:
     """Run `panoptic-train`; mistakes end in one sentence and exit code 2."""
-    run_command(command, sys.argv[1:], mistakes=(ValueError, CheckpointError))
+    run_command(command, sys.argv[1:], mistakes=(ValueError, CheckpointError), extra="train")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command panoptic-bench: load on a server, the cost of each stage, the capacity of a machine."""
 
+import subprocess
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +14,17 @@ from service.settings import EMBEDDED_BUNDLE, Parser, SettingsError, add_setting
 MISTAKE = 2  # exit code of a wrong option, an unusable file or a server that is not there
 INTERRUPTED = 130  # as a shell tells an interrupt
 BEHIND = 1  # exit code: there were errors, or no rate was kept up with
+EXPORT = (sys.executable, "-m", "export.cli")  # the command panoptic-export, which is run and not imported
+SCENE = {"--size": "SIZE", "--instances": "N", "--classes": "N"}  # its options for what is drawn
 EPILOG = """\
 commands:
   closed URL PHOTO... --connections N,N --seconds S   callers that wait for their answers
   open URL PHOTO... --rate R,R --seconds S            Poisson arrivals; latency counts from when each was due
   stages [PHOTO] --bundle DIR                         processor time of each stage, and how it grows
   capacity [URL] --bundle DIR                         the highest rate kept up with, into DIR/capacity.json
+  null-bundle DIR                                     a bundle whose network costs nothing, by panoptic-export
 
 Each has its own --help. Load runs on the client's cores too: use another machine, or read the CPU ms, not the rates.
-The null bundle, whose network costs nothing, is written by `panoptic-export null --out DIR`.
 """
 
 
@@ -46,10 +49,6 @@ def _dispatch(given: list[str]) -> int:
     if given and given[0] in COMMANDS:
         make, run = COMMANDS[given[0]]
         return run(make(f"panoptic-bench {given[0]}").parse_args(given[1:]))
-    if given[:1] == ["null-bundle"]:
-        raise SettingsError(
-            "The null bundle is written by `panoptic-export null --out DIR`, with the extra export."
-        )
     parser = Parser(
         "panoptic-bench",
         usage="panoptic-bench COMMAND ...",
@@ -140,6 +139,19 @@ def _capacity_parser(name: str) -> Parser:
     return parser
 
 
+def _null_parser(name: str) -> Parser:
+    parser = Parser(
+        name,
+        description="Write a bundle whose heads are constants: serving it costs what is around a network. It runs "
+        "`panoptic-export null --out DIR`, which needs the extra export.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("out", metavar="DIR", help="directory to write; an older bundle there is replaced")
+    for option, metavar in SCENE.items():
+        parser.add_argument(option, metavar=metavar, help="as of `panoptic-export null`")
+    return parser
+
+
 def _closed(options: Namespace) -> int:
     connections = [int(each) for each in _numbers("--connections", options.connections, whole=True)]
     trial = _trial(options, seed=0)
@@ -225,6 +237,12 @@ def _capacity(options: Namespace) -> int:
     return 0 if all(knee.held for knee in found[1].values()) else BEHIND
 
 
+def _null_bundle(options: Namespace) -> int:
+    drawn = ((option, getattr(options, option.removeprefix("--"))) for option in SCENE)
+    words = [word for option, value in drawn if value is not None for word in (option, value)]
+    return subprocess.run([*EXPORT, "null", "--out", options.out, *words], check=False).returncode
+
+
 def _tell_capacity(options: Namespace, capacity: Any, knees: Mapping[Any, Any]) -> None:
     from service.bench import report
 
@@ -289,6 +307,7 @@ COMMANDS: dict[str, tuple[Callable[[str], Parser], Callable[[Namespace], int]]] 
     "open": (_load_parser, _open),
     "stages": (_stages_parser, _stages),
     "capacity": (_capacity_parser, _capacity),
+    "null-bundle": (_null_parser, _null_bundle),
 }
 
 if __name__ == "__main__":

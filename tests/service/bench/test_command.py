@@ -8,7 +8,6 @@ import httpx
 import numpy as np
 import pytest
 
-from export.null import write_null_bundle
 from model.bundle import Bundle, read_bundle
 from service.bench.command import main
 from service.bench.server import running_server
@@ -92,7 +91,9 @@ def test_a_server_of_another_bundle_is_not_measured_for_this_one(
 
 
 def test_the_null_bundle_gives_every_photograph_the_same_segments(tmp_path: Path, encode: Encode) -> None:
-    bundle = write_null_bundle(tmp_path / "null", size=(64, 128), instances=5, classes=19)
+    code = main(["null-bundle", str(tmp_path / "null"), "--size", "64x128", "--instances", "5"])
+    assert code == 0
+    bundle = read_bundle(tmp_path / "null")
     pictures = [encode(np.full((64, 128, 3), gray, np.uint8)) for gray in (0, 200)]
 
     with running_server(bundle.path, ("--threads", "1")) as server:
@@ -106,12 +107,18 @@ def test_the_null_bundle_gives_every_photograph_the_same_segments(tmp_path: Path
     assert answers[0]["segments_info"] == answers[1]["segments_info"]
 
 
+def test_what_the_export_refuses_is_told_by_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["null-bundle", str(tmp_path / "null"), "--classes", "20"]) == 2
+    assert capfd.readouterr().err == "Error: no label set has 20 classes; there are those of 17, 19, 133.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "COMMAND"),
         (["fly"], "fly"),
-        (["null-bundle", "DIR"], "panoptic-export null --out DIR"),
+        (["null-bundle"], "DIR"),
+        (["null-bundle", "DIR", "--sice", "64x128"], "the nearest is --size"),
         (["closed", "127.0.0.1:9"], "PHOTO"),
         (["closed", "127.0.0.1:9", "nowhere.jpg"], "nowhere.jpg"),
         (["closed", "127.0.0.1:9", PHOTO], "ConnectionRefusedError"),

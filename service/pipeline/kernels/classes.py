@@ -6,7 +6,7 @@ import numpy as np
 
 from service.backends import Floats
 from service.pipeline.kernels.axis import Numbers
-from service.pipeline.kernels.compiler import entry
+from service.pipeline.kernels.compiler import entry, inner
 from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.ranks import rank_cells
 from service.pipeline.kernels.vectors import LANES
@@ -14,6 +14,8 @@ from service.pipeline.kernels.vectors import LANES
 # More than all roundings of an interpolation, as a part of the largest value.
 _ROUNDING = np.float32(2.0**-17)
 _APART = 80  # values between maps, which a power of two apart would take each other's places in the caches
+_MANY = 80  # classes from which more cells are fetched at a time than are ranked at a time
+_RUN = 8 * LANES
 
 
 class Ranking(NamedTuple):
@@ -47,8 +49,9 @@ def rank(semantic: Floats, heat: Floats, offset: Floats) -> Ranking:
     best = np.empty(cells.shape[1], np.int32)
     logits, seconds, thirds, shares = np.empty((4, cells.shape[1] + _APART), np.float32)[:, : cells.shape[1]]
     values, largest = np.empty((classes, LANES), np.float32), np.zeros(LANES, np.float32)
+    run = np.empty((classes, min(_RUN, cells.shape[1])) if classes >= _MANY else (0, LANES), np.float32)
     heads = (cells, heat.reshape(-1), offset.reshape(-1))
-    _rank(*heads, best, logits, seconds, thirds, shares, values, largest)
+    _rank(*heads, best, logits, seconds, thirds, shares, values, run, largest)
     there_are = size[0] * size[1]
     logits, seconds, thirds, shares = (
         each[:there_are].reshape(size) for each in (logits, seconds, thirds, shares)
@@ -68,6 +71,7 @@ def _rank(
     thirds: Floats,
     shares: Floats,
     values: Floats,
+    run: Floats,
     largest: Floats,
 ) -> None:
     """Fill in the ranking.
@@ -76,11 +80,27 @@ def _rank(
         semantic: (C, n), n at least LANES; the ranking is (n,).
         heat, offset: flat.
         values: (C, LANES) scratch.
+        run: (C, m) scratch, the cells that are fetched at a time; (0, LANES) where they are ranked in place.
         largest: (LANES,), zeros at first; then their maximum is that of the best logits without their signs, or NaN.
     """
-    cells = best.size
-    for start in range(0, cells, LANES):
-        place = min(start, cells - LANES)  # the last ones may be ranked twice
-        rank_cells(semantic, place, values, best, logits, seconds, thirds, shares, largest)
+    for start in range(0, best.size, run.shape[1]):
+        first = min(start, best.size - run.shape[1])  # the last ones may be ranked twice
+        planes, ahead = semantic, first
+        if run.size > 0:
+            _fetch(semantic, first, run)
+            planes, ahead = run, 0
+        for step in range(0, run.shape[1], LANES):
+            place = min(step, run.shape[1] - LANES)
+            rank_cells(
+                planes, ahead + place, values, first + place, best, logits, seconds, thirds, shares, largest
+            )
     if count_unsound(heat) + count_unsound(offset) > 0:
         largest[0] = np.float32(np.nan)
+
+
+@inner
+def _fetch(planes: Floats, first: int, run: Floats) -> None:
+    """Copy the cells from `first` on: so many at once that a plane is not sought anew for every few of them."""
+    for number in range(run.shape[0]):
+        for place in range(run.shape[1]):
+            run[number, place] = planes[number, first + place]

@@ -17,8 +17,9 @@ _BIAS = 127
 def _rank_cells(
     typing: Any,
     planes: Any,
-    start: Any,
+    place: Any,
     values: Any,
+    start: Any,
     best: Any,
     firsts: Any,
     seconds: Any,
@@ -26,12 +27,13 @@ def _rank_cells(
     shares: Any,
     largest: Any,
 ) -> Any:
-    """Rank the planes at the cells from `start` on: the first of the highest, the three highest, and its share.
+    """Rank the planes at their places from `place` on: the first of the highest, the three highest, and its share.
 
     Args:
         planes: (C, n), without gaps.
         values: (C, 16) scratch: planes lie a power of two apart, where no cache would keep them for a second look.
-        best, firsts, seconds, thirds, shares: (n,), written; a share is 1 over the sum of e**(value - first).
+        best, firsts, seconds, thirds, shares: flat, written from `start` on; a share is 1 over the sum of
+            e**(value - first).
         largest: (16,) of what was ranked so far, the largest of the highest without their signs, and NaN where a
             value was no number; updated.
     """
@@ -57,17 +59,17 @@ def _rank_cells(
             chance = _exponential(builder, builder.fsub(value, builder.load(found[0])))
             builder.store(builder.fadd(builder.load(sums), chance), sums)
         share = builder.fdiv(_all(1), builder.load(sums))
-        for place, told in zip(
-            range(3, 8), (*(builder.load(each) for each in (leader, *found)), share), strict=True
+        for number, told in zip(
+            range(4, 9), (*(builder.load(each) for each in (leader, *found)), share), strict=True
         ):
-            store(context, builder, kinds[place], arguments[place], arguments[1], told)
-        known = load(context, builder, kinds[8], arguments[8], START, INTEGERS)
+            store(context, builder, kinds[number], arguments[number], arguments[3], told)
+        known = load(context, builder, kinds[9], arguments[9], START, INTEGERS)
         highest = builder.fadd(builder.load(found[0]), builder.load(doubts))
-        store(context, builder, kinds[8], arguments[8], START, _larger_bare(builder, highest, known))
+        store(context, builder, kinds[9], arguments[9], START, _larger_bare(builder, highest, known))
         return context.get_dummy_value()
 
     written = (best, firsts, seconds, thirds, shares, largest)
-    return types.void(planes, types.int64, values, *written), build
+    return types.void(planes, types.int64, values, types.int64, *written), build
 
 
 def _take(builder: Any, value: Any, number: Any, leader: Any, found: list[Any]) -> None:

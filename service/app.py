@@ -9,11 +9,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
-from starlette.routing import Match
 
 from model.bundle import Bundle, BundleError
 from service.backends import (
@@ -30,16 +28,15 @@ from service.http import kept, open_inference, pages, routes, torchserve
 from service.http.admission import Admission
 from service.http.cache import Cache
 from service.http.context import RequestContext
+from service.http.errors import answer_errors
 from service.http.farewell import Farewell
 from service.http.flights import Flights
 from service.http.forecast import Forecast
 from service.http.gate import Gate
 from service.http.keys import RequireKey, read_keys, warn_of_open_doors
 from service.http.openapi import describe
-from service.http.options import problem_of_params
 from service.http.parts import Parts
 from service.http.patience import BodyInTime
-from service.http.problems import Problem
 from service.http.readiness import Readiness
 from service.http.security import SecurityHeaders
 from service.loading import Loading, read_again
@@ -64,6 +61,9 @@ _ROUTERS = (
     torchserve.router,
     pages.router,
 )
+
+# What `service.tracing` and `service.metrics` tell, the framework would tell again.
+_NONE_OF_ITS_OWN = TelemetryConfig(tracing=False, metrics=False, logs=False)
 
 OnState = Callable[[Readiness], None]
 
@@ -93,11 +93,12 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lambda app: _live(parts, loading, bundle, predictor, on_state),
+        telemetry=_NONE_OF_ITS_OWN,
         middleware=_middleware(parts),
     )
     app.state.parts = parts
     app.state.loading = loading
-    _answer_errors(app)
+    answer_errors(app)
     describe(app)
     return app
 
@@ -300,47 +301,6 @@ def _open_and_prove(parts: Parts, bundle: Bundle) -> Predictor:
         raise
     parts.metrics.model.warmup.set(time.perf_counter() - begun)
     return predictor
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """Answer every error as a problem; what nobody foresaw is caught by `RequestContext`."""
-
-    async def on_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return error.to_response(request.state.request_id)
-
-    async def on_options(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return problem_of_params(error.errors(), ()).to_response(request.state.request_id)
-
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _problem_of_http(request, error).to_response(request.state.request_id)
-
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, on_options)
-    app.add_exception_handler(HTTPException, on_http)
-
-
-def _problem_of_http(request: Request, error: HTTPException) -> Problem:
-    if error.status_code == 405:
-        allowed = ", ".join(sorted(_methods(request)))
-        detail = f"{request.url.path} does not take {request.method}, it takes {allowed}."
-        return Problem("method-not-allowed", detail, headers={"Allow": allowed})
-    if error.status_code == 404:
-        return Problem("not-found", f"There is no {request.url.path}. The start page / tells what there is.")
-    return Problem("internal-error", "The service failed; its log has this request's id.")
-
-
-def _methods(request: Request) -> set[str]:
-    """Methods of all routes at a path; the framework names those of the first."""
-    return {
-        method
-        for router in _ROUTERS
-        for route in router.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in getattr(route, "methods", ())
-    }
 
 
 def _version() -> str:

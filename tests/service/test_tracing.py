@@ -11,7 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from model.bundle import Bundle
 from service.bench.server import running_server
@@ -69,6 +73,18 @@ def test_the_command_sends_a_photograph_s_stages_into_its_caller_s_trace(
     told = attributes(root)
     assert (told["http.response.status_code"], told["panoptic.outcome"]) == (200, "answered")
     assert told["panoptic.request_id"] == answer.headers["x-request-id"]
+
+
+def test_the_framework_tells_of_no_request_a_second_time(
+    start: Start, scene: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(told))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)  # as an agent's around the process
+
+    assert start().client.post(URL, content=scene).status_code == 200
+
+    assert told.get_finished_spans() == ()
 
 
 def test_stages_follow_each_other_and_lie_within_their_request(

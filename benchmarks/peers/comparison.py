@@ -69,6 +69,8 @@ def compare(peers: Sequence[Peer], plan: Plan, folder: Path, say: Callable[[str]
                 skipped[peer.name] = str(reason)
                 say(f"{peer.title} is left out: {reason}")
         engine = engine_of(ours)
+        for server in servers.values():
+            processes.pause(server.mark)
         turns = play(
             tuple(servers), plan.rounds, lambda name, number: _turn(servers[name], number, plan, say)
         )
@@ -132,12 +134,13 @@ def _check(ours: Server, server: Server) -> float:
 
 
 def _turn(server: Server, number: int, plan: Plan, say: Callable[[str], None]) -> Turn:
+    """A server's turn, in which the others are paused."""
+    processes.resume(server.mark)
     before = processes.cpu_ms(server.mark)
     load = closed_loop(server.request, plan.connections, plan.seconds)
-    spent = processes.cpu_ms(server.mark) - before
+    spent, memory = processes.cpu_ms(server.mark) - before, processes.memory(server.mark)
+    processes.pause(server.mark)
     rate = len(load.latencies_ms) / load.seconds
     cost = spent / load.answered if load.answered else float("nan")
     say(f"round {number + 1}: {server.title} {rate:.1f} images/s, {cost:.1f} CPU ms an image")
-    return Turn(
-        server.name, number, rate, load.latencies_ms, cost, processes.memory(server.mark), load.errors
-    )
+    return Turn(server.name, number, rate, load.latencies_ms, cost, memory, load.errors)

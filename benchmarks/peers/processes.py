@@ -53,8 +53,21 @@ def memory(mark: str) -> Memory:
     return Memory(*(sum(int(row[1]) for row in rows if row[0] == name) / 1024 for name in (b"Rss:", b"Pss:")))
 
 
+def pause(mark: str) -> None:
+    """Let none of them run: some servers take a tenth of a core while nobody asks them."""
+    for process in marked(mark):
+        _signal(process, signal.SIGSTOP)
+
+
+def resume(mark: str) -> None:
+    """Let them run again."""
+    for process in marked(mark):
+        _signal(process, signal.SIGCONT)
+
+
 def end(mark: str, patience_s: float = 20.0) -> None:
     """Ask them to end, and end those that do not."""
+    resume(mark)
     for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
         for process in marked(mark):
             _signal(process, number)

@@ -5,12 +5,15 @@ import http.server
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.peers import environment, processes
@@ -137,7 +140,9 @@ def test_the_load_counts_answers_and_failures_apart(port: int) -> None:
     assert load.latencies_ms and set(load.errors) == {"500"}
 
 
-def test_processes_are_found_by_their_mark_and_ended() -> None:
+@pytest.fixture
+def process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A process, asleep, with the mark that it bears."""
     mark = f"test-{os.getpid()}"
     process = subprocess.Popen(
         [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"],
@@ -146,11 +151,45 @@ def test_processes_are_found_by_their_mark_and_ended() -> None:
     )
     assert process.stdout is not None
     process.stdout.readline()
+    yield mark, process
+    process.kill()
+    process.communicate()
+
+
+def test_processes_are_found_by_their_mark_and_ended(process: tuple[str, subprocess.Popen[bytes]]) -> None:
+    mark, marked = process
     found, memory = processes.marked(mark), processes.memory(mark)
     processes.end(mark, patience_s=0.5)
-    process.stdout.close()
 
-    assert found == (process.pid,) and memory.rss >= memory.pss > 0 and process.wait() != 0
+    assert found == (marked.pid,) and memory.rss >= memory.pss > 0 and marked.wait() != 0
+
+
+def test_a_paused_process_stands_still_until_it_is_resumed(
+    process: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    mark, marked = process
+    processes.pause(mark)
+    assert comes_to(marked.pid, psutil.STATUS_STOPPED)
+    processes.resume(mark)
+    assert comes_to(marked.pid, psutil.STATUS_SLEEPING)
+
+
+def comes_to(pid: int, status: str) -> bool:
+    """Whether a process has a status within some seconds."""
+    limit = time.monotonic() + 10
+    while psutil.Process(pid).status() != status and time.monotonic() < limit:
+        time.sleep(0.01)
+    return psutil.Process(pid).status() == status
+
+
+def test_a_paused_process_is_ended_as_it_would_end_itself(
+    process: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    mark, marked = process
+    processes.pause(mark)
+    processes.end(mark, patience_s=30)
+
+    assert marked.wait() == -signal.SIGTERM
 
 
 def test_what_is_no_answer_is_told() -> None:

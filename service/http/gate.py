@@ -28,6 +28,11 @@ class Gate:
         """Photographs before the gate."""
         return len(self._queue)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._queue)
+
     def enter(self, priority: Priority, deadline: float) -> Place:
         """Ask for a place: by priority, then deadline, then arrival. `leave` gives it back, had or not."""
         if self._free:
@@ -41,8 +46,7 @@ class Gate:
         """Give a place back, to the first who waits, or stop waiting for it."""
         if place.cancel():
             return
-        for waiting in self._queue.alike(clock()):
-            if self._queue.take([waiting]):
-                waiting.future.set_result(None)
-                return
-        self._free += 1
+        if first := self._queue.take_first(clock()):
+            first.future.set_result(None)
+        else:
+            self._free += 1

@@ -207,7 +207,7 @@ def _count(one: Walk, seen: Seen, made: Made, *, shared: bool) -> None:
     parts.metrics.observe_stages({stage: spent for stage, spent in timings.items() if stage not in run})
     if not (shared or seen.kept):
         parts.forecast.learn(timings)
-        others_wait = parts.gate.waiting > 0 or one.predictor.batcher.depth > 0
+        others_wait = parts.gate.is_crowded or one.predictor.batcher.depth > 0
         parts.readiness.saturation.answer(_pixels(seen.prepared), others_wait=others_wait)
 
 

@@ -181,7 +181,7 @@ class Batcher(Generic[T, R]):
 
     def _go_on(self, lane: int) -> None:
         with self._changed:
-            more = len(self._queue) > 0
+            more = bool(self._queue)
             if not more:
                 self._idle.append(lane)
                 self._changed.notify_all()

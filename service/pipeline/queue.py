@@ -1,15 +1,21 @@
 """The queue before the engine: who waits, in which order they leave, and who is dropped first."""
 
 import enum
+import itertools
 import math
 import time
-from collections.abc import Hashable, Iterator
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_Rank = tuple[int, float, float, int]
+"""Priority, deadline, arrival and its number."""
 
 
 class QueueFull(Exception):
@@ -41,7 +47,11 @@ class Waiting(Generic[T, R]):
 
 
 class Queue(Generic[T, R]):
-    """Items that wait, ordered by priority, then deadline, then arrival. It is not for several threads at once."""
+    """Items that wait, ordered by priority, then deadline, then arrival. It is not for several threads at once.
+
+    To come and to be taken as the first costs the same however many wait; those that were cancelled stay until then, or
+    until their room is needed.
+    """
 
     def __init__(self, *, max_items: int, max_weight: int, ageing_s: float):
         """Start empty.
@@ -52,14 +62,22 @@ class Queue(Generic[T, R]):
         self._max_items = max_items
         self._max_weight = max_weight
         self._ageing_s = ageing_s
-        self._items: list[Waiting[T, R]] = []
+        self._numbers = itertools.count()  # no two ranks are equal
+        self._ranked: list[tuple[_Rank, Waiting[T, R]]] = []  # in the order in which they leave
+        self._ageing: deque[_Rank] = (
+            deque()
+        )  # of priority BATCH, also of some that have left, in order of arrival
+        self._weight = 0  # of all that are there, those cancelled too
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
+
     def __iter__(self) -> Iterator[Waiting[T, R]]:
-        """Those that still wait, in the order of arrival."""
-        return (waiting for waiting in self._items if not waiting.future.cancelled())
+        """Those that still wait, in the order in which they leave."""
+        return (waiting for _, waiting in self._ranked if not waiting.future.cancelled())
 
     @property
     def weight(self) -> int:
@@ -71,37 +89,71 @@ class Queue(Generic[T, R]):
 
         Raises: QueueFull: the limits say no. One item is always taken, however heavy.
         """
-        self._items = list(self)
-        if len(self._items) >= self._max_items:
-            raise QueueFull(f"{len(self._items)} items wait, as many as may")
-        weight = self.weight
-        if self._items and weight + waiting.weight > self._max_weight:
-            raise QueueFull(f"weight {weight} waits, {waiting.weight} more would pass {self._max_weight}")
-        self._items.append(waiting)
+        self._make_room(waiting.weight)
+        rank = (waiting.priority, waiting.deadline, waiting.since, next(self._numbers))
+        insort(self._ranked, (rank, waiting))
+        self._weight += waiting.weight
+        if waiting.priority is Priority.BATCH:
+            self._ageing.append(rank)
 
     def drop_late(self, now: float) -> int:
         """Drop those whose deadline passed and tell them; answer how many."""
         late = [waiting for waiting in self if waiting.deadline <= now]
-        self._items = [waiting for waiting in self if waiting.deadline > now]
+        self._keep(lambda waiting: waiting.deadline > now)
         return sum(_fail(waiting) for waiting in late)
 
     def alike(self, now: float) -> list[Waiting[T, R]]:
         """The first item and those of its key, in the order in which they leave; empty where none waits."""
-        first = min(self, key=lambda waiting: self._rank(waiting, now), default=None)
-        if first is None:
-            return []
-        same = [waiting for waiting in self if waiting.key == first.key]
-        return sorted(same, key=lambda waiting: self._rank(waiting, now))
+        self._age(now)
+        first = next(iter(self), None)
+        return [] if first is None else [waiting for waiting in self if waiting.key == first.key]
 
     def take(self, some: list[Waiting[T, R]]) -> list[Waiting[T, R]]:
         """Take these out; those cancelled at this moment are left out of the answer."""
         gone = set(some)
-        self._items = [waiting for waiting in self._items if waiting not in gone]
+        self._keep(lambda waiting: waiting not in gone)
         return [waiting for waiting in some if waiting.future.set_running_or_notify_cancel()]
 
-    def _rank(self, waiting: Waiting[T, R], now: float) -> tuple[int, float, float]:
-        aged = now - waiting.since >= self._ageing_s
-        return (0 if aged else waiting.priority, waiting.deadline, waiting.since)
+    def take_first(self, now: float) -> Waiting[T, R] | None:
+        """Take the first item out, where one waits."""
+        self._age(now)
+        while self._ranked:
+            _, waiting = self._ranked.pop(0)
+            self._weight -= waiting.weight
+            if waiting.future.set_running_or_notify_cancel():
+                return waiting
+        return None
+
+    def _make_room(self, weight: int) -> None:
+        if len(self._ranked) < self._max_items and self._weight + weight <= self._max_weight:
+            return
+        self._keep(lambda waiting: True)
+        if len(self._ranked) >= self._max_items:
+            raise QueueFull(f"{len(self._ranked)} items wait, as many as may")
+        if self._ranked and self._weight + weight > self._max_weight:
+            raise QueueFull(f"weight {self._weight} waits, {weight} more would pass {self._max_weight}")
+
+    def _keep(self, stays: Callable[[Waiting[T, R]], bool]) -> None:
+        """Keep those, of whom are not cancelled."""
+        self._ranked = [
+            (rank, waiting)
+            for rank, waiting in self._ranked
+            if stays(waiting) and not waiting.future.cancelled()
+        ]
+        self._weight = sum(waiting.weight for _, waiting in self._ranked)
+
+    def _age(self, now: float) -> None:
+        """Rank those anew who have waited long enough."""
+        while self._ageing and now - self._ageing[0][2] >= self._ageing_s:
+            rank = self._ageing.popleft()
+            place = bisect_left(self._ranked, rank, key=_rank_of)
+            if place < len(self._ranked) and self._ranked[place][0] == rank:
+                _, waiting = self._ranked.pop(place)
+                insort(self._ranked, ((Priority.INTERACTIVE, *rank[1:]), waiting))
+
+
+def _rank_of(ranked: "tuple[_Rank, Waiting[Any, Any]]") -> _Rank:
+    return ranked[0]
 
 
 def slack(batch: list[Waiting[T, R]], now: float) -> float:

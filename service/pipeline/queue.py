@@ -9,13 +9,16 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from operator import itemgetter
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _Rank = tuple[int, float, float, int]
 """Priority, deadline, arrival and its number."""
+
+_FEW = 64
 
 
 class QueueFull(Exception):
@@ -49,8 +52,8 @@ class Waiting(Generic[T, R]):
 class Queue(Generic[T, R]):
     """Items that wait, ordered by priority, then deadline, then arrival. It is not for several threads at once.
 
-    To come and to be taken as the first costs the same however many wait; those that were cancelled stay until then, or
-    until their room is needed.
+    Whoever comes takes its place in that order, so that to come and to be taken as the first costs next to nothing more
+    where many wait. Those that were cancelled stay until they would be the first, or are more than the others.
     """
 
     def __init__(self, *, max_items: int, max_weight: int, ageing_s: float):
@@ -66,8 +69,9 @@ class Queue(Generic[T, R]):
         self._ranked: list[tuple[_Rank, Waiting[T, R]]] = []  # in the order in which they leave
         self._ageing: deque[_Rank] = (
             deque()
-        )  # of priority BATCH, also of some that have left, in order of arrival
+        )  # of priority BATCH, in order of arrival, some that have left too
         self._weight = 0  # of all that are there, those cancelled too
+        self._most = _FEW  # there may be, before those that have left are looked for
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -125,35 +129,35 @@ class Queue(Generic[T, R]):
         return None
 
     def _make_room(self, weight: int) -> None:
-        if len(self._ranked) < self._max_items and self._weight + weight <= self._max_weight:
+        most = min(self._most, self._max_items)
+        if max(len(self._ranked), len(self._ageing)) < most and self._weight + weight <= self._max_weight:
             return
         self._keep(lambda waiting: True)
+        self._most = max(_FEW, 2 * len(self._ranked))
         if len(self._ranked) >= self._max_items:
             raise QueueFull(f"{len(self._ranked)} items wait, as many as may")
         if self._ranked and self._weight + weight > self._max_weight:
             raise QueueFull(f"weight {self._weight} waits, {weight} more would pass {self._max_weight}")
 
     def _keep(self, stays: Callable[[Waiting[T, R]], bool]) -> None:
-        """Keep those, of whom are not cancelled."""
+        """Let go all others, and those that were cancelled."""
         self._ranked = [
             (rank, waiting)
             for rank, waiting in self._ranked
             if stays(waiting) and not waiting.future.cancelled()
         ]
         self._weight = sum(waiting.weight for _, waiting in self._ranked)
+        there = {rank for rank, _ in self._ranked}
+        self._ageing = deque(rank for rank in self._ageing if rank in there)
 
     def _age(self, now: float) -> None:
         """Rank those anew who have waited long enough."""
         while self._ageing and now - self._ageing[0][2] >= self._ageing_s:
             rank = self._ageing.popleft()
-            place = bisect_left(self._ranked, rank, key=_rank_of)
+            place = bisect_left(self._ranked, rank, key=itemgetter(0))
             if place < len(self._ranked) and self._ranked[place][0] == rank:
                 _, waiting = self._ranked.pop(place)
                 insort(self._ranked, ((Priority.INTERACTIVE, *rank[1:]), waiting))
-
-
-def _rank_of(ranked: "tuple[_Rank, Waiting[Any, Any]]") -> _Rank:
-    return ranked[0]
 
 
 def slack(batch: list[Waiting[T, R]], now: float) -> float:

@@ -1,6 +1,9 @@
 """The queue beside a plain one, which looks at all that wait each time it is asked."""
 
+import math
 import random
+import sys
+import weakref
 
 import pytest
 
@@ -8,7 +11,7 @@ from service.pipeline.queue import Priority, Queue, Waiting
 
 AGEING_S = 10
 EVENTS = 300
-ENDLESS = float("inf")
+ENDLESS = math.inf
 Item = Waiting[None, None]
 
 
@@ -54,3 +57,38 @@ def test_those_that_were_cancelled_make_room() -> None:
     items[0].future.cancel()
     queue.put(items[2])
     assert (list(queue), queue.weight) == (items[1:], 10)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_those_that_were_cancelled_do_not_pile_up_behind_one_that_waits(priority: Priority) -> None:
+    queue = endless()
+    first: Item = Waiting(None, None, 1, Priority.INTERACTIVE, 1, since=0)
+    queue.put(first)
+    gone = []
+    for _ in range(2000):
+        gone.append(come(queue, priority).future)
+        gone[-1].cancel()
+    seen = [weakref.ref(future) for future in gone]
+    gone.clear()
+    assert sum(each() is not None for each in seen) < 200
+    assert list(queue) == [first]
+
+
+def test_of_those_that_left_before_they_aged_nothing_is_kept() -> None:
+    queue = endless()
+    before = sys.getsizeof(queue._ageing)
+    for _ in range(2000):
+        come(queue, Priority.BATCH)
+        queue.take_first(0)
+    assert sys.getsizeof(queue._ageing) <= 2 * before
+
+
+def endless() -> Queue[None, None]:
+    """A queue that takes whatever comes, and in which nobody ages."""
+    return Queue(max_items=1 << 60, max_weight=1 << 60, ageing_s=math.inf)
+
+
+def come(queue: Queue[None, None], priority: Priority) -> Item:
+    item: Item = Waiting(None, None, 1, priority, ENDLESS, since=0)
+    queue.put(item)
+    return item

@@ -6,6 +6,8 @@ from typing import NoReturn
 
 import click
 
+from model.extras import missing
+
 MISTAKE = 2  # exit code of a wrong option or an unusable file
 
 
@@ -35,9 +37,7 @@ def run_command(
     except ModuleNotFoundError as error:
         if extra is None:
             raise
-        _refuse(
-            f"{command.name} needs {error.name}, which is not installed: pip install 'panoptic-service[{extra}]'."
-        )
+        _refuse(missing(command.name, error, extra))
     sys.exit(code or 0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import service.blas  # noqa: F401 - before NumPy
 from model.bundle import BundleError, read_bundle
+from model.extras import missing
 from service.app import open_predictor
 from service.settings import Parser, Settings, SettingsError, add_settings, read_settings
 
@@ -24,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, BundleError) as error:
         return _refuse(str(error))
     except ModuleNotFoundError as error:
-        return _refuse(
-            f"panoptic-evaluate needs {error.name}, which is not installed: pip install 'panoptic-service[evaluate]'."
-        )
+        return _refuse(missing("panoptic-evaluate", error, "evaluate"))
     except OSError as error:
         return _refuse(f"{error.filename}: {error.strerror}.")
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.bundle import BundleError, read_bundle
+from model.extras import missing
 from service.pipeline.image_errors import ImageError
 from service.settings import EMBEDDED_BUNDLE, Parser, SettingsError, add_settings, read_settings
 
@@ -36,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, BundleError, ImageError) as error:
         return _refuse(str(error))
     except ModuleNotFoundError as error:
-        return _refuse(
-            f"panoptic-bench needs {error.name}, which is not installed: pip install 'panoptic-service[bench]'."
-        )
+        return _refuse(missing("panoptic-bench", error, "bench"))
     except OSError as error:
         return _refuse(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")
     except KeyboardInterrupt:

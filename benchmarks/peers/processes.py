@@ -54,7 +54,7 @@ def memory(mark: str) -> Memory:
 
 
 def pause(mark: str) -> None:
-    """Let none of them run: some servers take a tenth of a core while nobody asks them."""
+    """Let none of them run: some servers look for work all the time."""
     for process in marked(mark):
         _signal(process, signal.SIGSTOP)
 

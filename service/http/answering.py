@@ -1,6 +1,5 @@
 """Answering: a request for segments, from its headers to its response."""
 
-import asyncio
 from contextlib import ExitStack
 
 from starlette.requests import ClientDisconnect, Request
@@ -39,20 +38,19 @@ async def answer(request: Request, names: tuple[str, ...] = (PART,)) -> Response
         try:
             sent = await read_sent(request, parts, names)
         except ClientDisconnect:
-            return gone(request, parts)
+            return gone(request)
         options = options.joined(sent.params)
         request.state.format = format_ = _format(accept, options, sent)
         asked = make_asked(request, predictor, options, format_)
         if not sent.many and format_ != "ndjson":
             account = request.state.account
-            work = asyncio.create_task(walk(parts, predictor, _bytes(sent), asked, urgency, account))
-            return await unless_gone(work, request) or gone(request, parts)
+            work = walk(parts, predictor, _bytes(sent), asked, urgency, account)
+            return await unless_gone(work, request)
         admitted.enter_context(parts.admission.admit_more(request, predictor, urgency, len(sent.images) - 1))
         tasks = answer_each(parts, predictor, sent.images, asked, urgency, request.state.account)
         if format_ == "ndjson":
             return Lines(tasks, request, parts, admitted.pop_all())
-        joined = asyncio.create_task(join_answers(tasks, format_))
-        return await unless_gone(joined, request) or gone(request, parts)
+        return await unless_gone(join_answers(tasks, format_), request)
 
 
 def make_asked(request: Request, predictor: Predictor, options: PanopticOptions, format_: Format) -> Asked:

@@ -1,6 +1,5 @@
 """Kept answers: an answer that was given can be asked for again by its address, while the cache has its photograph."""
 
-import asyncio
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +9,7 @@ from service.http.openapi import SEGMENTED, problems
 from service.http.parts import TheParts
 from service.http.problems import Problem
 from service.http.urgency import read_urgency
-from service.http.walk import gone, unless_gone, walk_again
+from service.http.walk import unless_gone, walk_again
 
 router = APIRouter()
 
@@ -38,10 +37,8 @@ async def get_answer(digest: str, request: Request, parts: TheParts) -> Response
             tell(response, digest)
             return response
         asked = replace(name.asked, request_id=request.state.request_id, begun=request.state.begun)
-        work = asyncio.create_task(
-            walk_again(parts, predictor, name.photograph, seen, asked, urgency, request.state.account)
-        )
-        return await unless_gone(work, request) or gone(request, parts)
+        work = walk_again(parts, predictor, name.photograph, seen, asked, urgency, request.state.account)
+        return await unless_gone(work, request)
 
 
 def _has(request: Request, digest: str) -> bool:

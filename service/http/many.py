@@ -103,7 +103,7 @@ class Lines(Response):
                 if sending.done():
                     sending.result()
                 else:
-                    gone(self._request, self._parts)
+                    gone(self._request)
             finally:
                 for task in (sending, leaving, *self._tasks):
                     task.cancel()

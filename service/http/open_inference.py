@@ -110,15 +110,14 @@ async def post_infer(model: str, request: Request, parts: TheParts) -> Response:
         try:
             body = await read_whole(request, parts.settings.max_body_mb)
         except ClientDisconnect:
-            return gone(request, parts)
+            return gone(request)
         inference = await asyncio.get_running_loop().run_in_executor(
             parts.pool, read_inference, body, request.headers.get(HEADER), parts.settings.max_images
         )
         asked = make_asked(request, predictor, inference.params, "json")
         with parts.admission.admit_more(request, predictor, urgency, len(inference.images) - 1):
             tasks = answer_each(parts, predictor, inference.images, asked, urgency, request.state.account)
-            writing = asyncio.create_task(_write(tasks, inference, predictor.manifest))
-            return await unless_gone(writing, request) or gone(request, parts)
+            return await unless_gone(_write(tasks, inference, predictor.manifest), request)
 
 
 async def _write(tasks: Sequence[Answering], inference: Inference, manifest: Manifest) -> Response:

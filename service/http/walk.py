@@ -6,10 +6,11 @@ counted by its stage. The stages are wait (before the gate), decode, queue (for 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -102,18 +103,34 @@ async def walk_again(
         return await _merge(one, done(seen))
 
 
-async def unless_gone(work: "asyncio.Task[Response]", request: Request) -> Response | None:
-    """Wait for the work, or drop it as soon as the caller has left; then there is no response."""
+async def unless_gone(work: Coroutine[Any, Any, Response], request: Request) -> Response:
+    """Do the work, and drop it as soon as the caller has left.
+
+    It is done in the task that asks: another one would have to be begun, and waited for, in a turn of the loop each.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # whoever awaits is in one
+    left = False
+
+    def leave(watcher: "asyncio.Task[None]") -> None:
+        nonlocal left
+        left = True
+        task.cancel()
+
     watcher = asyncio.create_task(_wait_for_leave(request))
+    watcher.add_done_callback(leave)
     try:
-        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if left and not task.uncancel():
+            return gone(request)
+        raise
     finally:
-        work.cancel()
+        watcher.remove_done_callback(leave)
         watcher.cancel()
 
 
-def gone(request: Request, parts: Parts) -> Response:
+def gone(request: Request) -> Response:
     """A response for nobody."""
     request.state.gone = True
     return Response(status_code=CLIENT_GONE)

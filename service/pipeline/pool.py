@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from service.pipeline.relay import settle
@@ -26,7 +25,7 @@ class _Here(threading.local):
     """What a thread of the pool has for itself."""
 
     works = False  # whether it is one
-    goes_on = False  # whether it takes a piece of work when it has done this one
+    left: _Work | None = None  # what it goes on with when it has done this
 
 
 class Pool(Executor):
@@ -36,10 +35,10 @@ class Pool(Executor):
         """Start the threads, whose names begin with `name`."""
         self._begun: deque[_Work] = deque()
         self._new: deque[_Work] = deque()
-        self._calls: SimpleQueue[bool] = SimpleQueue()  # one for each piece of work; False ends a thread
+        self._resting: list[threading.Lock] = []  # of the threads without work: released, they go on
         self._here = _Here()
         self._closed = False
-        self._closing = threading.Lock()
+        self._changing = threading.Lock()
         # Where an engine hangs for good, its thread does not keep the process.
         self._threads = [
             threading.Thread(target=self._work, name=f"{name} {number}", daemon=True)
@@ -64,7 +63,7 @@ class Pool(Executor):
 
         Raises: RuntimeError: the pool is closed.
         """
-        self._take(self._new, partial(work, *arguments), goes_on=False)
+        self._take(self._new, partial(work, *arguments))
 
     def finish(self, work: Callable[..., None], *arguments: Any) -> None:
         """Go on with something that was begun, and tells by itself how it ended; from a thread of the pool as the
@@ -73,43 +72,52 @@ class Pool(Executor):
         Raises: RuntimeError: the pool is closed.
         """
         here = self._here
-        self._take(self._begun, partial(work, *arguments), goes_on=here.works and not here.goes_on)
+        if here.works and here.left is None and not self._closed:
+            here.left = partial(work, *arguments)
+        else:
+            self._take(self._begun, partial(work, *arguments))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take nothing more, do what was given, end the threads."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                for _ in self._threads:
-                    self._calls.put(False)
+        with self._changing:
+            self._closed = True
+            while self._resting:
+                self._resting.pop().release()
         if wait:
             for thread in self._threads:
                 thread.join()
 
-    def _take(self, line: deque[_Work], work: _Work, *, goes_on: bool) -> None:
-        with self._closing:
+    def _take(self, line: deque[_Work], work: _Work) -> None:
+        """Put work into a line, and wake the thread that came to rest last: its memory is the likeliest to be in a
+        core's cache.
+        """
+        with self._changing:
             if self._closed:
                 raise RuntimeError("the pool is closed: it takes nothing after its shutdown")
             line.append(work)
-            if goes_on:
-                self._here.goes_on = True
-            else:
-                self._calls.put(True)
+            if self._resting:
+                self._resting.pop().release()
 
     def _work(self) -> None:
         here = self._here
         here.works = True
-        while here.goes_on or self._calls.get():
-            here.goes_on = False
+        resting = threading.Lock()
+        resting.acquire()
+        while work := here.left or self._next(resting):
+            here.left = None
             try:
-                self._next()
+                work()
             except Exception:  # a fault of ours: work tells by itself how it ended; the thread is needed
                 log.exception("a piece of work failed without telling")
+            del work  # and all that it holds, however long the thread rests
 
-    def _next(self) -> None:
-        """Do a piece of work, whichever is first: there are as many as there are calls."""
-        try:
-            work = self._begun.popleft()
-        except IndexError:
-            work = self._new.popleft()
-        work()
+    def _next(self, resting: threading.Lock) -> _Work | None:
+        """The work that is first, as soon as there is any; None at the end."""
+        while True:
+            with self._changing:
+                if line := self._begun or self._new:
+                    return line.popleft()
+                if self._closed:
+                    return None
+                self._resting.append(resting)
+            resting.acquire()

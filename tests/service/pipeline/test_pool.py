@@ -1,6 +1,8 @@
 """The pool: what is begun goes before what is new, and every piece of work is done once."""
 
 import threading
+import time
+import weakref
 from concurrent.futures import CancelledError
 
 import pytest
@@ -91,6 +93,21 @@ def test_a_fault_does_not_cost_the_thread(caplog: pytest.LogCaptureFixture) -> N
         pool.begin(divmod, 1, 0)
         assert pool.submit(divmod, 7, 2).result(10) == (3, 1)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_thread_that_rests_holds_nothing() -> None:
+    class Photograph:
+        """Large."""
+
+    held = Photograph()
+    seen = weakref.ref(held)
+    with Pool(1, "one") as pool:
+        pool.begin(lambda photograph: None, held)
+        del held
+        end = time.monotonic() + 10
+        while seen() is not None and time.monotonic() < end:
+            time.sleep(0.001)
+        assert seen() is None
 
 
 def test_a_closed_pool_takes_nothing() -> None:

@@ -112,11 +112,15 @@ def merge_heads(
         lay_tiles(centers.y.astype(np.float32), centers.x.astype(np.float32), *grid),
         _offset_scale(cells[0], sizes, manifest.heads),
     )
-
-    def chances_of(classes: Numbers) -> NDArray[np.float64]:
-        return score(semantic, ranking, found.codes, found.counts, classes, layout.reading)
-
-    return settle(found, centers, chances_of, sizes, manifest, merging, min_score=min_score)
+    return settle(
+        found,
+        centers,
+        lambda classes: score(semantic, ranking, found.codes, found.counts, classes, layout.reading),
+        sizes,
+        manifest,
+        merging,
+        min_score=min_score,
+    )
 
 
 def settle(

@@ -6,7 +6,8 @@ import numpy as np
 
 from service.backends import Floats
 from service.pipeline.kernels.axis import Numbers
-from service.pipeline.kernels.compiler import entry, inner
+from service.pipeline.kernels.compiler import entry
+from service.pipeline.kernels.fetch import fetch
 from service.pipeline.kernels.finite import count_unsound
 from service.pipeline.kernels.ranks import rank_cells
 from service.pipeline.kernels.vectors import LANES
@@ -15,7 +16,7 @@ from service.pipeline.kernels.vectors import LANES
 _ROUNDING = np.float32(2.0**-17)
 _APART = 80  # values between maps, which a power of two apart would take each other's places in the caches
 _MANY = 80  # classes from which more cells are fetched at a time than are ranked at a time
-_RUN = 8 * LANES
+RUN = 8 * LANES  # of them
 
 
 class Ranking(NamedTuple):
@@ -26,6 +27,7 @@ class Ranking(NamedTuple):
     seconds: Floats  # the second largest logit
     thirds: Floats  # the third largest
     shares: Floats  # probability of the best class
+    peaks: Floats  # (R, C) each class's highest logit among RUN cells in a row; R is 0 where they were ranked in place
     margin: np.float32  # a lead that no rounding can turn; NaN where one of the heads' values is no number
 
     @property
@@ -49,15 +51,17 @@ def rank(semantic: Floats, heat: Floats, offset: Floats) -> Ranking:
     best = np.empty(cells.shape[1], np.int32)
     logits, seconds, thirds, shares = np.empty((4, cells.shape[1] + _APART), np.float32)[:, : cells.shape[1]]
     values, largest = np.empty((classes, LANES), np.float32), np.zeros(LANES, np.float32)
-    run = np.empty((classes, min(_RUN, cells.shape[1])) if classes >= _MANY else (0, LANES), np.float32)
+    width = min(RUN, cells.shape[1])
+    run = np.empty((classes, width) if classes >= _MANY else (0, LANES), np.float32)
+    peaks = np.empty((-(-cells.shape[1] // width) if classes >= _MANY else 0, classes), np.float32)
     heads = (cells, heat.reshape(-1), offset.reshape(-1))
-    _rank(*heads, best, logits, seconds, thirds, shares, values, run, largest)
+    _rank(*heads, best, logits, seconds, thirds, shares, values, run, peaks, largest)
     there_are = size[0] * size[1]
     logits, seconds, thirds, shares = (
         each[:there_are].reshape(size) for each in (logits, seconds, thirds, shares)
     )
     margin = largest.max() * _ROUNDING
-    return Ranking(best[:there_are].reshape(size), logits, seconds, thirds, shares, margin)
+    return Ranking(best[:there_are].reshape(size), logits, seconds, thirds, shares, peaks, margin)
 
 
 @entry
@@ -72,6 +76,7 @@ def _rank(
     shares: Floats,
     values: Floats,
     run: Floats,
+    peaks: Floats,
     largest: Floats,
 ) -> None:
     """Fill in the ranking.
@@ -81,13 +86,15 @@ def _rank(
         heat, offset: flat.
         values: (C, LANES) scratch.
         run: (C, m) scratch, the cells that are fetched at a time; (0, LANES) where they are ranked in place.
+        peaks: (R, C), written where cells are fetched: so many at once that a plane is not sought anew for every few.
         largest: (LANES,), zeros at first; then their maximum is that of the best logits without their signs, or NaN.
     """
     for start in range(0, best.size, run.shape[1]):
         first = min(start, best.size - run.shape[1])  # the last ones may be ranked twice
         planes, ahead = semantic, first
         if run.size > 0:
-            _fetch(semantic, first, run)
+            for number in range(run.shape[0]):
+                fetch(semantic, number, first, run, peaks, start // run.shape[1])
             planes, ahead = run, 0
         for step in range(0, run.shape[1], LANES):
             place = min(step, run.shape[1] - LANES)
@@ -96,11 +103,3 @@ def _rank(
             )
     if count_unsound(heat) + count_unsound(offset) > 0:
         largest[0] = np.float32(np.nan)
-
-
-@inner
-def _fetch(planes: Floats, first: int, run: Floats) -> None:
-    """Copy the cells from `first` on: so many at once that a plane is not sought anew for every few of them."""
-    for number in range(run.shape[0]):
-        for place in range(run.shape[1]):
-            run[number, place] = planes[number, first + place]

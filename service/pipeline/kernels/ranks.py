@@ -7,7 +7,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from service.pipeline.kernels.arithmetic import HALF, LEAST_POWER, LOG2_E, POWERS
-from service.pipeline.kernels.vectors import FLOATS, INTEGERS, LANES, START, call, load, splat, store
+from service.pipeline.kernels.vectors import FLOATS, INTEGERS, LANES, START, call, larger, load, splat, store
 
 _PLACE, _NUMBER = ir.IntType(64), ir.IntType(32)
 _EXPONENT = 23  # bits below a float32's
@@ -78,8 +78,8 @@ def _take(builder: Any, value: Any, number: Any, leader: Any, found: list[Any]) 
     higher = builder.fcmp_ordered(">", value, first)
     builder.store(builder.select(higher, number, builder.load(leader)), leader)
     builder.store(builder.select(higher, value, first), found[0])
-    builder.store(_larger(builder, second, _smaller(builder, value, first)), found[1])
-    builder.store(_larger(builder, third, _smaller(builder, value, second)), found[2])
+    builder.store(larger(builder, second, _smaller(builder, value, first)), found[1])
+    builder.store(larger(builder, third, _smaller(builder, value, second)), found[2])
 
 
 def _larger_bare(builder: Any, value: Any, known: Any) -> Any:
@@ -99,10 +99,6 @@ def _exponential(builder: Any, value: Any) -> Any:
     exponent = builder.add(builder.fptosi(whole, INTEGERS), ir.Constant(INTEGERS, [_BIAS] * LANES))
     bits = builder.shl(exponent, ir.Constant(INTEGERS, [_EXPONENT] * LANES))
     return builder.fmul(found, builder.bitcast(bits, FLOATS))
-
-
-def _larger(builder: Any, a: Any, b: Any) -> Any:
-    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 def _smaller(builder: Any, a: Any, b: Any) -> Any:

@@ -172,6 +172,11 @@ def call(builder: Any, name: str, *values: Any) -> Any:
     return builder.call(function, values)
 
 
+def larger(builder: Any, a: Any, b: Any) -> Any:
+    """The larger ones, lane by lane; where one is no number, b."""
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
 def _weights(context: Any, builder: Any, kinds: Any, arguments: Any) -> list[Any]:
     """Rest and weight across, rest and weight down: of two pairs of (n, 16), each with its row behind it."""
     found = []

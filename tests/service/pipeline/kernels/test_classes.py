@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.pipeline.kernels.arithmetic import exponential
-from service.pipeline.kernels.classes import Ranking, rank
+from service.pipeline.kernels.classes import RUN, Ranking, rank
 
 SIZES = ((1, 1), (1, 15), (4, 4), (3, 6), (7, 11), (16, 32), (33, 31))
 
@@ -32,6 +32,23 @@ def test_every_cell_is_ranked_as_by_sorting(size: tuple[int, int], classes: int,
     np.testing.assert_allclose(found.shares, 1 / exponentials.sum(axis=0), rtol=4e-6)
     assert found.margin == np.float32(2.0**-17) * np.abs(ordered[0]).max()
     assert found.sound
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_of_many_classes_each_run_of_cells_has_its_peaks(size: tuple[int, int]) -> None:
+    semantic = np.random.default_rng(5).standard_normal((133, *size)).astype(np.float32)
+    cells = semantic.reshape(133, -1)
+
+    peaks = ranked(semantic).peaks
+
+    assert len(peaks) == -(-cells.shape[1] // RUN)
+    for number, found in enumerate(peaks):
+        first = max(min(number * RUN, cells.shape[1] - RUN), 0)
+        np.testing.assert_array_equal(found, cells[:, first : first + RUN].max(axis=1))
+
+
+def test_few_classes_are_ranked_in_place() -> None:
+    assert ranked(np.zeros((19, 33, 31), np.float32)).peaks.shape == (0, 19)
 
 
 def test_shares_are_summed_as_scores_are_told_to_the_last_bit() -> None:

@@ -112,13 +112,14 @@ async def unless_gone(work: Coroutine[Any, Any, Response], request: Request) -> 
     assert task is not None  # whoever awaits is in one
     left = False
 
-    def leave(watcher: "asyncio.Task[None]") -> None:
+    async def watch() -> None:
         nonlocal left
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
         left = True
         task.cancel()
 
-    watcher = asyncio.create_task(_wait_for_leave(request))
-    watcher.add_done_callback(leave)
+    watcher = asyncio.create_task(watch())
     try:
         return await work
     except asyncio.CancelledError:
@@ -126,7 +127,6 @@ async def unless_gone(work: Coroutine[Any, Any, Response], request: Request) -> 
             return gone(request)
         raise
     finally:
-        watcher.remove_done_callback(leave)
         watcher.cancel()
 
 
@@ -276,8 +276,3 @@ async def _bounded(parts: Parts, predictor: Predictor, asked: Asked, urgency: Ur
 def _tell_failure(one: Walk, kind: str, error: Exception) -> None:
     one.parts.metrics.walks.failures.labels(kind).inc()
     log.error("%s: the engine failed: %s", one.asked.request_id, error, exc_info=error)
-
-
-async def _wait_for_leave(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

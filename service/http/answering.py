@@ -49,7 +49,7 @@ async def answer(request: Request, names: tuple[str, ...] = (PART,)) -> Response
         admitted.enter_context(parts.admission.admit_more(request, predictor, urgency, len(sent.images) - 1))
         tasks = answer_each(parts, predictor, sent.images, asked, urgency, request.state.account)
         if format_ == "ndjson":
-            return Lines(tasks, request, parts, admitted.pop_all())
+            return Lines(tasks, request, admitted.pop_all())
         return await unless_gone(join_answers(tasks, format_), request)
 
 

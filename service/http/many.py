@@ -18,7 +18,7 @@ from service.http.parts import Parts
 from service.http.problems import MEDIA_TYPE as PROBLEM
 from service.http.problems import Problem
 from service.http.urgency import Urgency
-from service.http.walk import gone, walk
+from service.http.walk import unless_gone, walk
 from service.pipeline.coco import join_documents
 from service.pipeline.encode import to_json
 from service.pipeline.predictor import Predictor
@@ -84,28 +84,21 @@ class Lines(Response):
 
     media_type = MEDIA_TYPES["ndjson"]
 
-    def __init__(self, tasks: Sequence[Answering], request: Request, parts: Parts, admitted: ExitStack):
+    def __init__(self, tasks: Sequence[Answering], request: Request, admitted: ExitStack):
         """Take over the photographs; `admitted` is closed when the last line is sent, or the caller has left."""
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._tasks = tasks
         self._request = request
-        self._parts = parts
         self._admitted = admitted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the lines, or stop where the caller leaves."""
         with self._admitted:
-            sending = asyncio.create_task(self._send(send))
-            leaving = asyncio.create_task(_leave(receive))
             try:
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if sending.done():
-                    sending.result()
-                else:
-                    gone(self._request)
+                await unless_gone(self._send(send), self._request)
             finally:
-                for task in (sending, leaving, *self._tasks):
+                for task in self._tasks:
                     task.cancel()
 
     async def _send(self, send: Send) -> None:
@@ -166,8 +159,3 @@ def _joined_documents(answers: Sequence[Response]) -> dict[str, Any]:
         for index, answer in bad.items()
     ]
     return joined | {"problems": problems}
-
-
-async def _leave(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

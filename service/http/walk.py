@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +32,8 @@ from service.pipeline.queue import DeadlinePassed, QueueFull, clock
 from service.pipeline.relay import done, then
 from service.pipeline.runs import Ran
 from service.pipeline.soundness import HeadsNotFinite
+
+T = TypeVar("T")
 
 log = logging.getLogger("panoptic.http")
 
@@ -103,7 +105,7 @@ async def walk_again(
         return await _merge(one, done(seen))
 
 
-async def unless_gone(work: Coroutine[Any, Any, Response], request: Request) -> Response:
+async def unless_gone(work: Coroutine[Any, Any, T], request: Request) -> T | Response:
     """Do the work, and drop it as soon as the caller has left.
 
     It is done in the task that asks: another one would have to be begun, and waited for, in a turn of the loop each.

@@ -21,6 +21,7 @@ from service.pipeline.encode import ids_to_rgb, panoptic_png, rle_masks, to_json
 from service.pipeline.images import read_photograph
 from service.pipeline.overlay import draw_overlay, encode_overlay
 from service.pipeline.panoptic import panoptic_of
+from service.pipeline.segments import segments_info
 
 SIZE: Size = (1024, 2048)
 LARGE: Size = (3024, 4032)
@@ -75,7 +76,7 @@ def main() -> None:
             "Pillow, WebP": lambda: _by_pillow(drawn, "WEBP", quality=85),
         },
     )
-    compare("segments as JSON", {"ours": lambda: to_json([segment.to_json() for segment in segments])})
+    compare("segments as JSON", {"ours": lambda: to_json(segments_info(segments))})
 
 
 def compare(what: str, ways: Ways) -> None:

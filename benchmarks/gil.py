@@ -29,6 +29,7 @@ from service.pipeline.jpeg import decode_jpeg
 from service.pipeline.overlay import draw_overlay, encode_overlay
 from service.pipeline.panoptic import merge_heads, panoptic_of
 from service.pipeline.png import rgb_png
+from service.pipeline.segments import segments_info
 from service.settings import Settings
 
 ROUNDS = 12
@@ -142,7 +143,7 @@ def _calls() -> dict[str, Callable[[], object]]:
         "merge_heads": lambda: merge_heads(
             heads, prepared.sizes, predictor.manifest, predictor.manifest.merging
         ),
-        "to_json": lambda: to_json([segment.to_json() for segment in segments]),
+        "to_json": lambda: to_json(segments_info(segments)),
     }
 
 

@@ -20,6 +20,7 @@ from service.evaluation.scores import Reading
 from service.evaluation.truth import DataSetError
 from service.pipeline.encode import panoptic_png, rgb_to_ids, to_json
 from service.pipeline.panoptic import Panoptic
+from service.pipeline.segments import segments_info
 
 IDENTITY = "evaluation.json"
 ANSWERS = "answers.jsonl"
@@ -83,9 +84,9 @@ class Answers:
         Image.fromarray(reading.classes).save(self.path / SEMANTIC / f"{name}.png", compress_level=1)
         rows, columns = panoptic.ids.shape
         segments = []
-        for segment in panoptic.segments:
-            score = {"instance_score": reading.scores[segment.id]} if segment.isthing else {}
-            segments.append({**segment.to_json(), **score})
+        for told in segments_info(panoptic.segments):
+            score = {"instance_score": reading.scores[told["id"]]} if told["isthing"] else {}
+            segments.append(told | score)
         answer = Answer(name, (rows, columns), tuple(segments))
         with (self.path / ANSWERS).open("ab") as file:
             file.write(to_json(asdict(answer)) + b"\n")

@@ -126,7 +126,8 @@ class PanopticOptions(BaseModel):
                 "invalid-option",
                 f"top_k_instance is {self.top_k_instance}, this model counts up to {defaults.label_divisor}.",
             )
-        return defaults.model_copy(update={name: value for name, value in asked.items() if value is not None})
+        given = {name: value for name, value in asked.items() if value is not None}
+        return defaults.model_copy(update=given) if given else defaults
 
     def selection(self, manifest: Manifest) -> Selection:
         """The classes and the task that are asked for.

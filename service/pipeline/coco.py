@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from model.bundle import Bundle, CategorySpec, Size
-from service.pipeline.segments import Segment
+from service.pipeline.segments import Segment, segments_info
 
 Document = dict[str, Any]
 
@@ -21,7 +21,7 @@ def panoptic_document(
     annotation = {
         "image_id": 1,
         "file_name": _png_name(1),
-        "segments_info": [segment.to_json() for segment in segments],
+        "segments_info": segments_info(segments),
         "panoptic_png": png_base64,
     }
     return _document([annotation], bundle, size, request_id)
@@ -41,8 +41,8 @@ def mask_document(
         masks: one a segment, {"size": [H, W], "counts": text}.
     """
     annotations = [
-        _mask_annotation(number, segment, mask)
-        for number, (segment, mask) in enumerate(zip(segments, masks, strict=True), start=1)
+        _mask_annotation(number, told, mask)
+        for number, (told, mask) in enumerate(zip(segments_info(segments), masks, strict=True), start=1)
     ]
     return _document(annotations, bundle, size, request_id)
 
@@ -86,15 +86,14 @@ def _document(annotations: list[Document], bundle: Bundle, size: Size, request_i
     }
 
 
-def _mask_annotation(number: int, segment: Segment, mask: Mapping[str, Any]) -> Document:
-    told = segment.to_json()
+def _mask_annotation(number: int, told: Mapping[str, Any], mask: Mapping[str, Any]) -> Document:
     return {
         "id": number,
         "image_id": 1,
-        "category_id": segment.category_id,
+        "category_id": told["category_id"],
         "segmentation": mask,
         **{name: told[name] for name in ("area", "bbox", "iscrowd", "score", "label", "isthing")},
-        "segment_id": segment.id,
+        "segment_id": told["id"],
     }
 
 

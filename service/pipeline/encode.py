@@ -12,7 +12,7 @@ from model.bundle import Bundle, Size
 from service.pipeline.panoptic import Ids, Panoptic
 from service.pipeline.png import code_png, palette_png
 from service.pipeline.rle import compressed_masks
-from service.pipeline.segments import Segment
+from service.pipeline.segments import Segment, segments_info
 
 MAX_ID = (1 << 24) - 1
 _PALETTE_COLORS = 256
@@ -27,7 +27,7 @@ def panoptic_png(panoptic: Panoptic, *, request_id: str = "", palette: bool = Fa
             expand palettes sees numbers that mean nothing.
     """
     segments = panoptic.segments
-    texts = {"segments_info": to_json([segment.to_json() for segment in segments]).decode()}
+    texts = {"segments_info": to_json(segments_info(segments)).decode()}
     if request_id:
         texts["request_id"] = request_id
     if palette and len(segments) < _PALETTE_COLORS:
@@ -101,6 +101,6 @@ def describe(
             "orientation_applied": orientation != 1,
             "exif_orientation": orientation,
         },
-        "segments_info": [segment.to_json() for segment in segments],
+        "segments_info": segments_info(segments),
         "timings_ms": {stage: round(milliseconds, 3) for stage, milliseconds in timings_ms.items()},
     }

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 Box = tuple[int, int, int, int]
 """x, y, width, height; tight."""
 
@@ -23,20 +25,31 @@ class Segment(NamedTuple):
     bbox: Box
     center: Point  # a thing's as the network has it, the middle of stuff
 
-    def to_json(self) -> dict[str, Any]:
-        """The segment as the answers carry it."""
-        return {
-            "id": self.id,
-            "category_id": self.category_id,
-            "class_index": self.class_index,
-            "label": self.label,
-            "isthing": self.isthing,
-            "score": round(self.score, 4),
-            "area": self.area,
-            "bbox": list(self.bbox),
-            "center": [round(self.center[0], 1), round(self.center[1], 1)],
+
+def segments_info(segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    """The segments as answers carry them, in order; scores to four decimals, centers to one.
+
+    All are rounded at once: of many segments that was a third of the time.
+    """
+    scores = np.round([segment.score for segment in segments], 4).tolist()
+    centers = np.round([segment.center for segment in segments], 1).tolist()
+    return [
+        {
+            "id": number,
+            "category_id": category_id,
+            "class_index": class_index,
+            "label": label,
+            "isthing": isthing,
+            "score": score,
+            "area": area,
+            "bbox": list(box),
+            "center": center,
             "iscrowd": 0,
         }
+        for (number, category_id, class_index, label, isthing, _, area, box, _), score, center in zip(
+            segments, scores, centers, strict=True
+        )
+    ]
 
 
 def measured(counts: Sequence[int]) -> tuple[int, Box, Point]:

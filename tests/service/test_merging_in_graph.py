@@ -22,6 +22,7 @@ from service.backends.onnxruntime_cuda import OnnxRuntimeCudaMerger
 from service.pipeline.maps import merge_maps
 from service.pipeline.panoptic import merge_heads
 from service.pipeline.predictor import Predictor
+from service.pipeline.segments import segments_info
 from service.settings import EMBEDDED_BUNDLE, Settings
 from tests.service.conftest import photograph, run_server, wait_until_ready
 
@@ -87,7 +88,7 @@ def test_a_photograph_of_the_buckets_size_has_the_segments_that_its_heads_give(
     expected = merge_heads(heads, sizes, manifest, manifest.merging)
     np.testing.assert_array_equal(found.ids, expected.ids)
     told, right = (
-        [segment.to_json() | {"score": None} for segment in panoptic.segments]
+        [each | {"score": None} for each in segments_info(panoptic.segments)]
         for panoptic in (found, expected)
     )
     assert told == right

@@ -21,6 +21,7 @@ from model.variants import R52_DC5
 from service.backends import Heads
 from service.pipeline.encode import panoptic_png
 from service.pipeline.panoptic import merge_heads
+from service.pipeline.segments import segments_info
 
 SIZE = (512, 1024)
 
@@ -36,7 +37,7 @@ def our_answer(bundle: Bundle) -> bytes:
     heads = session.run(["semantic", "center", "offset"], {"image": np.zeros((1, *SIZE, 3), np.uint8)})
     panoptic = merge_heads(Heads(*heads), Sizes(SIZE, SIZE, SIZE), bundle.manifest, bundle.manifest.merging)
     picture = base64.b64encode(panoptic_png(panoptic)).decode()
-    rows = [segment.to_json() for segment in panoptic.segments]
+    rows = segments_info(panoptic.segments)
     return json.dumps({"segments_info": rows, "panoptic_png": picture}).encode()
 
 

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from service.pipeline.encode import MAX_ID, ids_to_rgb, panoptic_png, rgb_to_ids
 from service.pipeline.panoptic import panoptic_of
-from service.pipeline.segments import Segment
+from service.pipeline.segments import Segment, segments_info
 
 SEGMENT = Segment(1001, 26, 5, "car", True, 0.87654321, 6, (1, 2, 3, 2), (2.25, 2.5))
 
@@ -39,23 +39,25 @@ def test_the_text_of_the_png_holds_the_segments_and_the_request() -> None:
     )
 
     assert isinstance(image, PngImagePlugin.PngImageFile)
-    assert json.loads(image.text["segments_info"]) == [SEGMENT.to_json()]
+    assert json.loads(image.text["segments_info"]) == segments_info([SEGMENT])
     assert image.text["request_id"] == "abc"
 
 
 def test_a_segment_is_told_as_coco_tells_it() -> None:
-    assert SEGMENT.to_json() == {
-        "id": 1001,
-        "category_id": 26,
-        "class_index": 5,
-        "label": "car",
-        "isthing": True,
-        "score": 0.8765,
-        "area": 6,
-        "bbox": [1, 2, 3, 2],
-        "center": [2.2, 2.5],
-        "iscrowd": 0,
-    }
+    assert segments_info([SEGMENT]) == [
+        {
+            "id": 1001,
+            "category_id": 26,
+            "class_index": 5,
+            "label": "car",
+            "isthing": True,
+            "score": 0.8765,
+            "area": 6,
+            "bbox": [1, 2, 3, 2],
+            "center": [2.2, 2.5],
+            "iscrowd": 0,
+        }
+    ]
 
 
 def test_a_palette_holds_the_same_ids() -> None:

@@ -43,7 +43,7 @@ STAGES = (
 )  # fmt: skip
 REST = "rest"
 # Threads without work, where no Python frame is below.
-WAITS = ("Pool._work (service/pipeline/pool.py", "_worker (concurrent/futures/thread.py")
+WAITS = ("Pool._next (service/pipeline/pool.py", "_worker (concurrent/futures/thread.py")
 
 
 def main(arguments: list[str] | None = None) -> int:

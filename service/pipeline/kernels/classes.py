@@ -1,5 +1,6 @@
 """Every cell's best classes: which leads, what the next ones have, and how probable the first is."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -52,8 +53,9 @@ def rank(semantic: Floats, heat: Floats, offset: Floats) -> Ranking:
     logits, seconds, thirds, shares = np.empty((4, cells.shape[1] + _APART), np.float32)[:, : cells.shape[1]]
     values, largest = np.empty((classes, LANES), np.float32), np.zeros(LANES, np.float32)
     width = min(RUN, cells.shape[1])
-    run = np.empty((classes, width) if classes >= _MANY else (0, LANES), np.float32)
-    peaks = np.empty((-(-cells.shape[1] // width) if classes >= _MANY else 0, classes), np.float32)
+    runs = math.ceil(cells.shape[1] / width) if classes >= _MANY else 0
+    run = np.empty((classes, width) if runs else (0, LANES), np.float32)
+    peaks = np.empty((runs, classes), np.float32)
     heads = (cells, heat.reshape(-1), offset.reshape(-1))
     _rank(*heads, best, logits, seconds, thirds, shares, values, run, peaks, largest)
     there_are = size[0] * size[1]

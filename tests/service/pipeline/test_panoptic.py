@@ -5,6 +5,7 @@ additions, and rounds otherwise.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,23 @@ def test_random_heads_merge_as_in_the_reference(toy: Bundle, case: Case) -> None
 @given(case=cases())
 def test_500_random_heads_merge_as_in_the_reference(toy: Bundle, case: Case) -> None:
     assert_equals_the_reference(toy, case)
+
+
+@pytest.mark.parametrize("output", [(96, 180), (61, 233)], ids=str)
+@pytest.mark.parametrize("grid", ["input", "output"])
+def test_a_class_in_one_cell_of_many_merges_as_in_the_reference(
+    grid: Grid, output: tuple[int, int], toy: Bundle
+) -> None:
+    # One class everywhere, above it another in every other cell, in turns longer than a run of cells: so where a run
+    # begins a class leads that is nowhere in the run before.
+    number = np.arange(24 * 45)
+    semantic = np.zeros((133, 24 * 45), np.float32)
+    semantic[100] = 1
+    semantic[number[::2] % 133, number[::2]] = np.random.default_rng(3).uniform(3, 5, number[::2].size)
+    heads = replace(smooth_heads(24, 45, classes=1), semantic=semantic.reshape(1, 133, 24, 45))
+    merging = merging_of(grid).model_copy(update={"stuff_area": 0})
+
+    assert_equals_the_reference(toy, Case(heads, Sizes((96, 180), (96, 180), output), merging, "coco"))
 
 
 def golden_ids(

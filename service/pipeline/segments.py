@@ -29,7 +29,7 @@ class Segment(NamedTuple):
 def segments_info(segments: Sequence[Segment]) -> list[dict[str, Any]]:
     """The segments as answers carry them, in order; scores to four decimals, centers to one.
 
-    All are rounded at once: of many segments that was a third of the time.
+    All are rounded at once: one by one that would be much of the work.
     """
     scores = np.round([segment.score for segment in segments], 4).tolist()
     centers = np.round([segment.center for segment in segments], 1).tolist()
